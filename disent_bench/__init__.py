@@ -1,0 +1,1 @@
+"""Benchmark suite for disentangled representation learning."""
