@@ -1,0 +1,315 @@
+import itertools
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import disent_metrics
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from disent_bench import leaderboard, runs
+from disent_bench.leaderboard import Record, aggregate, bootstrap_interval, read_records, summarise
+
+IDENTITY = {
+    "schema": 1,
+    "protocol": "quick",
+    "dataset": "dsprites",
+    "source": "drawn",
+    "method": "topdis",
+    "key": "3f2a",
+    "seed": 0,
+    "note": "not comparable with papers",
+    "changes": {},
+}
+RESULT = {**IDENTITY, "scores": {"mig": 0.5}, "errors": {}, "untrained": {"mig": 0.01}}
+FAILURE = {**IDENTITY, "reason": "loss not finite at step 50"}
+
+
+def folder(root: Path, document: dict[str, Any]) -> Path:
+    parts = [str(document[name]) for name in ("protocol", "dataset", "method", "key")]
+    path = root.joinpath(*parts, f"seed-{document['seed']}")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def save(root: Path, document: dict[str, Any], **changed: Any) -> Path:
+    document = {**document, **changed}
+    path = folder(root, document) / ("failure.json" if "reason" in document else "result.json")
+    path.write_text(json.dumps(document))
+    return path
+
+
+def record(seed: int = 0, **changed: Any) -> Record:
+    fields = {
+        "protocol": "quick",
+        "dataset": "dsprites",
+        "source": "drawn",
+        "method": "topdis",
+        "key": "3f2a",
+    }
+    return Record(**{**fields, "seed": seed, **changed})
+
+
+# Reading
+
+
+def test_reads_a_result_and_a_failure(tmp_path: Path) -> None:
+    save(tmp_path, RESULT, changes={"steps": 200}, errors={"dci": "too few\n samples"}, training={"steps": 1})
+    save(tmp_path, FAILURE, seed=1)
+    assert read_records(tmp_path) == [
+        record(
+            note="not comparable with papers",
+            changes={"steps": 200},
+            scores={"mig": 0.5},
+            errors={"dci": "too few samples"},
+            untrained={"mig": 0.01},
+        ),
+        record(1, note="not comparable with papers", failure="loss not finite at step 50"),
+    ]
+
+
+def test_reads_what_a_run_writes(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        path = runs.RunKey("quick", "dsprites", "topdis", "3f2a", seed).folder(tmp_path)
+        path.mkdir(parents=True)
+        if seed:
+            runs.RunFolder(path).write_failure(
+                {k: v for k, v in FAILURE.items() if k != "schema"} | {"seed": seed}
+            )
+        else:
+            runs.RunFolder(path).write_result({k: v for k, v in RESULT.items() if k != "schema"})
+    assert [(r.seed, r.scores, r.failure) for r in read_records(tmp_path)] == [
+        (0, {"mig": 0.5}, None),
+        (1, {}, "loss not finite at step 50"),
+    ]
+
+
+def test_unfinished_and_foreign_folders_are_passed_over_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder(tmp_path, RESULT) / "config.yaml").write_text("steps: 1\n")
+    (tmp_path / "notes").mkdir()
+    assert read_records(tmp_path) == []
+    assert read_records(tmp_path / "missing") == []
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_result_outweighs_an_earlier_failure(tmp_path: Path) -> None:
+    save(tmp_path, RESULT)
+    save(tmp_path, FAILURE)
+    assert [r.failure for r in read_records(tmp_path)] == [None]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"schema": 1, "protocol": "qu', "Unterminated string"),
+        (b"", "Expecting value"),
+        (b"\xff\xfe\x00", "decode"),
+        (b"[1, 2]", "not a JSON object"),
+        (json.dumps({**RESULT, "schema": 2}).encode(), "'schema' is 2; this version reads 1"),
+        (json.dumps({k: v for k, v in RESULT.items() if k != "schema"}).encode(), "'schema' is None"),
+        (json.dumps({k: v for k, v in RESULT.items() if k != "method"}).encode(), "'method' should be"),
+        (json.dumps({**RESULT, "seed": "0"}).encode(), "'seed' should be of type int, not '0'"),
+        (
+            json.dumps({**RESULT, "scores": {"mig": "0.1"}}).encode(),
+            "'scores' holds '0.1' for mig, not a number",
+        ),
+        (json.dumps({**RESULT, "scores": [0.1]}).encode(), "'scores' should be of type dict"),
+    ],
+)
+def test_a_damaged_file_is_named_in_one_line_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, reason: str
+) -> None:
+    save(tmp_path, RESULT, seed=0)
+    damaged = save(tmp_path, RESULT, seed=1)
+    damaged.write_bytes(content)
+    save(tmp_path, RESULT, seed=2)
+    assert [r.seed for r in read_records(tmp_path)] == [0, 2]
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"left out {damaged}: ")
+    assert reason in err
+    assert err.count("\n") == 1
+
+
+def test_a_copied_run_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(tmp_path, RESULT)
+    copy = folder(tmp_path, {**RESULT, "seed": 7}) / "result.json"
+    copy.write_text(json.dumps(RESULT))
+    assert [r.seed for r in read_records(tmp_path)] == [0]
+    assert capsys.readouterr().err == f"left out {copy}: another folder holds seed 0 of the same run\n"
+
+
+def test_filters(tmp_path: Path) -> None:
+    for protocol, dataset, method in itertools.product(
+        ("quick", "full"), ("dsprites", "cars3d"), ("vae", "topdis")
+    ):
+        save(tmp_path, RESULT, protocol=protocol, dataset=dataset, method=method)
+    assert len(read_records(tmp_path)) == 8
+    assert {r.protocol for r in read_records(tmp_path, protocol="full")} == {"full"}
+    (only,) = read_records(tmp_path, protocol="quick", dataset="cars3d", method="vae")
+    assert (only.protocol, only.dataset, only.method) == ("quick", "cars3d", "vae")
+
+
+def test_writer_and_reader_agree_on_the_schema() -> None:
+    assert leaderboard.SCHEMA == runs.SCHEMA
+
+
+# Aggregation
+
+
+def test_mean_and_deviation_by_hand() -> None:
+    rows = aggregate(record(seed, scores={"mig": value}) for seed, value in ((2, 0.1), (0, 0.2), (1, 0.6)))
+    (row,) = rows
+    score = row.scores["mig"]
+    assert row.seeds == score.seeds == (0, 1, 2)
+    assert score.n == 3
+    assert score.mean == pytest.approx(0.3)
+    assert score.std == pytest.approx(math.sqrt((0.04 + 0.01 + 0.09) / 2))
+    assert score.higher_is_better is True
+
+
+def test_one_seed_has_neither_deviation_nor_interval() -> None:
+    (row,) = aggregate([record(4, scores={"mig": 0.25})])
+    score = row.scores["mig"]
+    assert (score.mean, score.std, score.ci95, score.n) == (0.25, None, None, 1)
+
+
+def test_equal_scores_have_no_spread() -> None:
+    score = summarise(dict.fromkeys(range(7), 0.1))
+    assert (score.mean, score.std, score.ci95) == (0.1, 0.0, (0.1, 0.1))
+
+
+@pytest.mark.parametrize("name", ["protocol", "dataset", "source", "method", "key"])
+def test_different_configurations_never_share_a_row(name: str) -> None:
+    rows = aggregate([record(0, scores={"mig": 0.1}), record(1, scores={"mig": 0.9}, **{name: "other"})])
+    assert sorted(row.scores["mig"].mean for row in rows) == [0.1, 0.9]
+
+
+def test_changed_score_settings_never_share_a_row() -> None:
+    rows = aggregate(
+        [record(0, scores={"mig": 0.1}), record(1, scores={"mig": 0.9}, changes={"scores.mig.num_bins": 5})]
+    )
+    assert [row.changes for row in rows] == [{}, {"scores.mig.num_bins": 5}]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_not_finite_is_missing_with_a_reason(value: float) -> None:
+    (row,) = aggregate(
+        [record(0, scores={"mig": 0.2}), record(1, scores={"mig": value}, untrained={"sap": value})]
+    )
+    assert (row.scores["mig"].mean, row.scores["mig"].seeds) == (0.2, (0,))
+    assert row.errors == {
+        "mig": {1: f"not a finite number ({value})"},
+        "untrained sap": {1: f"not a finite number ({value})"},
+    }
+    assert row.untrained.get("sap", ()) == ()
+
+
+@pytest.mark.parametrize("text", ["NaN", "null"])
+def test_nan_in_a_file_is_read_as_missing(tmp_path: Path, text: str) -> None:
+    path = save(tmp_path, RESULT)
+    path.write_text(path.read_text().replace("0.5", text))
+    (row,) = aggregate(read_records(tmp_path))
+    assert row.scores == {}
+    assert row.errors == {"mig": {0: "not a finite number (nan)"}}
+
+
+def test_failed_seeds_stand_beside_the_finished_ones() -> None:
+    (row,) = aggregate(
+        [record(0, scores={"mig": 0.2}), record(3, failure="killed"), record(1, failure="nan")]
+    )
+    assert (row.seeds, row.failures) == ((0,), {1: "nan", 3: "killed"})
+    (row,) = aggregate([record(3, failure="killed")])
+    assert (row.seeds, row.scores) == ((), {})
+
+
+def test_directions_come_from_the_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disent_metrics, "higher_is_better", {"a": True, "b": False, "c": None}.get)
+    (row,) = aggregate([record(scores={"a": 1, "b": 1, "c": 1})])
+    assert {name: score.higher_is_better for name, score in row.scores.items()} == {
+        "a": True,
+        "b": False,
+        "c": None,
+    }
+
+
+# Bootstrap
+
+
+def test_two_values_give_themselves() -> None:
+    # A resample of two equals one of them with probability 1/4 on each side, more than 2.5 %.
+    assert bootstrap_interval([0.1, 0.7]) == (0.1, 0.7)
+    assert bootstrap_interval([0.1, 0.3, 0.7]) == pytest.approx((0.1, 0.7))
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.2, 0.25, 0.7, 0.9], [0.0, 0.0, 0.0, 1.0, 0.4, 0.5]])
+def test_agrees_with_all_resamples(values: list[float]) -> None:
+    means = [np.mean(chosen) for chosen in itertools.product(values, repeat=len(values))]
+    assert bootstrap_interval(values) == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=0.021)
+
+
+def test_agrees_with_a_loop_and_with_scipy() -> None:
+    values = np.random.default_rng(3).normal(0.4, 0.1, size=12)
+    rng = np.random.default_rng(11)
+    means = sorted(sum(rng.choice(values, len(values))) / len(values) for _ in range(20_000))
+    interval = bootstrap_interval(list(values))
+    assert interval == pytest.approx((means[500], means[19_500]), abs=0.004)
+    theirs = scipy.stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=5)
+    assert interval == pytest.approx(theirs.confidence_interval, abs=0.004)
+
+
+def test_coverage_is_as_documented() -> None:
+    rng = np.random.default_rng(8)
+    for n, share in ((2, 0.52), (5, 0.84), (10, 0.89)):
+        intervals = [bootstrap_interval(rng.normal(size=n), resamples=1_000) for _ in range(500)]
+        assert np.mean([low <= 0 <= high for low, high in intervals]) == pytest.approx(share, abs=0.05)
+
+
+scores = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(scores)
+def test_interval_lies_within_the_values_around_the_mean(values: list[float]) -> None:
+    low, high = bootstrap_interval(values)
+    slack = 1e-9 * max(1.0, *map(abs, values))
+    assert min(values) <= low <= np.mean(values) + slack
+    assert np.mean(values) - slack <= high <= max(values)
+
+
+@settings(max_examples=60, deadline=None)
+@given(scores, st.floats(-10, 10))
+def test_interval_moves_and_turns_with_the_values(values: list[float], shift: float) -> None:
+    low, high = bootstrap_interval(values)
+    assert bootstrap_interval([v + shift for v in values]) == pytest.approx(
+        (low + shift, high + shift), abs=1e-6
+    )
+    assert bootstrap_interval([-v for v in values]) == pytest.approx((-high, -low), abs=1e-6)
+
+
+def test_interval_of_symmetric_values_is_symmetric() -> None:
+    low, high = bootstrap_interval(np.linspace(-1, 1, 10))
+    assert low == pytest.approx(-high, abs=0.02)
+    assert high > 0.3
+
+
+@pytest.mark.parametrize("values", [[], [0.1], [0.1, math.nan], [0.1, math.inf]])
+def test_interval_refuses_what_it_cannot_resample(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="values must be two or more finite numbers"):
+        bootstrap_interval(values)
+
+
+def test_imports_no_training_code() -> None:
+    code = "import sys, disent_bench.render; print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    ours = {name for name in out.split() if name.startswith("disent_bench.")}
+    assert ours == {f"disent_bench.{name}" for name in ("leaderboard", "tables", "terminal", "render")}
+    assert not {"torch", "lightning"} & set(out.split())
