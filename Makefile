@@ -1,0 +1,51 @@
+# Every target is a line that calls the command line; `make bench METHOD=topdis` is the main one.
+PYTHON   ?= python3
+METHOD   ?= topdis
+DATASET  ?= dsprites
+PROTOCOL ?= quick
+SEEDS    ?= 0
+RUNS     ?= runs
+NAME     ?=
+PLUGIN   ?=
+SET      ?=
+
+BIN    := .venv/bin
+DISENT := $(BIN)/disent-bench
+EXTRAS := $(if $(PLUGIN),--plugin $(PLUGIN)) $(if $(SET),--set $(SET))
+
+.PHONY: setup bench leaderboard data test test-all lint benchmark
+.DELETE_ON_ERROR:
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "disent-bench needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 2; }
+	@echo "installing into .venv (once; torch is large)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+bench: .venv/installed
+	@$(DISENT) run --method $(METHOD) --dataset $(DATASET) --protocol $(PROTOCOL) --seeds $(SEEDS) --runs $(RUNS) $(EXTRAS); \
+	status=$$?; [ $$status -ge 2 ] || $(DISENT) leaderboard --runs $(RUNS) --protocol $(PROTOCOL) --dataset $(DATASET); \
+	exit $$status
+
+leaderboard: .venv/installed
+	@$(DISENT) leaderboard --runs $(RUNS)
+
+data: .venv/installed
+	@$(DISENT) data $(if $(NAME),prepare $(NAME),list)
+
+test: .venv/installed
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/installed
+	@$(BIN)/python -m pytest
+
+lint: .venv/installed
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+benchmark: .venv/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark]'
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -1,0 +1,7 @@
+"""``python -m disent_bench`` is the command line."""
+
+import sys
+
+from disent_bench.cli import main
+
+sys.exit(main())

@@ -1,0 +1,122 @@
+"""Checkpoints from which a run goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import io
+import random
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from disent_bench.files import write_atomically
+
+
+class Interrupted(Exception):
+    """The user or the scheduler asked the run to stop; its checkpoint is written."""
+
+
+class AtomicCheckpoint(TorchCheckpointIO):
+    """Writes a checkpoint whole or not at all: a killed process or a full disk leaves the previous one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Serialise in memory, then replace the file at ``path``."""
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_atomically(Path(path), buffer.getbuffer())
+
+
+class Checkpoint(Callback):
+    """Saves the whole state every ``every`` steps, after step ``last``, and when SIGINT or SIGTERM asks the run to
+    stop.
+
+    The state of every random generator in use travels along, so a resumed run equals an uninterrupted one. It has to
+    be the last callback: what others log and draw in the same step is then part of the checkpoint.
+    """
+
+    def __init__(self, path: Path, every: int, last: int) -> None:
+        self.path, self.every, self.last = path, every, last
+        self.batches = 0
+        self._random: dict[str, Any] | None = None
+        self._signal: int | None = None
+        self._handlers: dict[int, Any] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the number of batches done and the states of the random generators."""
+        return {"batches": self.batches, "random": random_state()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the number of batches; generators wait until training starts, as set-up draws numbers too."""
+        self.batches = state_dict["batches"]
+        self._random = state_dict["random"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Restore random states and take over the signals; a second signal ends the process at once."""
+        if self._random is not None:
+            set_random_state(self._random)
+        if threading.current_thread() is not threading.main_thread():
+            return  # only the main thread may handle signals
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, self._remember)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save if it is time; stop if a signal came."""
+        self.batches += 1
+        if self._signal is not None or self.batches % self.every == 0 or self.batches == self.last:
+            trainer.save_checkpoint(self.path)
+        if self._signal is not None:
+            raise Interrupted(f"{signal.Signals(self._signal).name} at step {self.batches}")
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Give the signals back."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self._signal = number
+        signal.signal(number, self._handlers[number])
+
+
+def random_state() -> dict[str, Any]:
+    """Return the states of the generators of Python, NumPy, torch and all CUDA devices, as plain values and tensors."""
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002 (a user's module may use it)
+    return {
+        "python": random.getstate(),
+        "numpy": (kind, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Restore what `random_state` returned."""
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+def undisturbed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make ``function`` leave all random generators as it found them."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        state = random_state()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            set_random_state(state)
+
+    return call

@@ -1,0 +1,119 @@
+"""Scores of the representation, before, during and after training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from disent_datasets import FactorGrid
+from disent_metrics.encode import GridCodes
+from disent_metrics.protocol import ScoreProtocol
+from disent_metrics.suite import SuiteResult, evaluate
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
+from numpy.typing import NDArray
+from torch import Tensor
+
+from disent_bench.callbacks.checkpoint import undisturbed
+
+ENCODE_BATCH = 512
+
+
+def grid_codes(module: LightningModule, grid: FactorGrid) -> GridCodes:
+    """Return the codes of ``module.encode`` over ``grid``, each image encoded at most once, in float32."""
+
+    @torch.inference_mode()
+    def encode(indices: NDArray[np.int64]) -> Tensor:
+        images = torch.from_numpy(grid.images(indices)).permute(0, 3, 1, 2)
+        return module.encode(images.to(module.device).float() / grid.scale).float().cpu()  # type: ignore[operator]
+
+    return GridCodes(encode, grid.space.sizes, batch_size=ENCODE_BATCH)
+
+
+@dataclass
+class Scores:
+    """Outcome of the evaluations of one run."""
+
+    untrained: dict[str, float]
+    final: SuiteResult | None = None
+
+
+class Evaluate(Callback):
+    """Scores ``module.encode`` with a protocol: once before training, a few scores every ``every`` steps, all at the
+    end.
+
+    Random generators are left as they were, so evaluating does not change the training.
+
+    Args:
+        grid: the data set.
+        protocol: what to compute at the end.
+        every: steps between two evaluations during training; 0 for none.
+        during: names of the scores computed before and during training, some of the protocol's.
+        say: where progress lines go.
+    """
+
+    def __init__(
+        self,
+        grid: FactorGrid,
+        protocol: ScoreProtocol,
+        every: int = 0,
+        during: Sequence[str] = (),
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        unknown = [name for name in during if name not in protocol.scores]
+        if unknown:
+            raise ValueError(
+                f"evaluate_during names {', '.join(unknown)}, not among the protocol's: {', '.join(protocol.scores)}"
+            )
+        self.grid, self.protocol, self.every, self.say = grid, protocol, every, say
+        self.during = replace(protocol, scores=tuple(during))
+        self.batches = 0
+        self.scores = Scores(untrained={})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the number of batches done and the untrained scores."""
+        return {"batches": self.batches, "untrained": self.scores.untrained}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting; the untrained network is gone, its scores are kept."""
+        self.batches, self.scores.untrained = state_dict["batches"], state_dict["untrained"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Score the untrained network, completely: it is the floor that every table shows."""
+        if self.batches == 0:
+            self.say("scoring the untrained encoder, the floor of the table")
+            self.scores.untrained = self._score(pl_module, trainer.loggers, self.protocol).scores
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Score if it is time."""
+        self.batches += 1
+        if self.every and self.during.scores and self.batches % self.every == 0:
+            result = self._score(pl_module, trainer.loggers, self.during)
+            values = ", ".join(f"{name} {value:.3f}" for name, value in result.scores.items())
+            self.say(f"step {self.batches}: {values}")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compute all scores."""
+        self.finish(pl_module, trainer.loggers)
+
+    def finish(self, module: LightningModule, loggers: Sequence[Logger]) -> None:
+        """Compute all scores of the trained network."""
+        self.say(
+            f"scoring {self.protocol.num_train} + {self.protocol.num_test} codes: {', '.join(self.protocol.scores)}"
+        )
+        self.scores.final = self._score(module, loggers, self.protocol)
+
+    def _score(self, module: LightningModule, loggers: Sequence[Logger], protocol: ScoreProtocol) -> SuiteResult:
+        training = module.training
+        module.eval()
+        codes = grid_codes(module, self.grid)
+        result = undisturbed(evaluate)(codes, self.grid.space.sizes, protocol)
+        module.train(training)
+        for logger in loggers:
+            logger.log_metrics({f"scores/{name}": value for name, value in result.scores.items()}, step=self.batches)
+        return result

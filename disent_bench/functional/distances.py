@@ -1,0 +1,43 @@
+"""Euclidean distances inside a batch, with gradients that stay finite."""
+
+import torch
+from torch import Tensor
+
+_SMALLEST_SCALE = 1e-5
+
+
+def squared_distances(x: Tensor) -> Tensor:
+    """Squared Euclidean distances of the rows of ``x``, shape ``(..., n, d)`` to ``(..., n, n)``.
+
+    Computed from the Gram matrix of the centred rows, in float32 or better also under autocast: centring and
+    full precision keep the cancellation in ``|x|^2 + |y|^2 - 2 x.y`` harmless. Exactly symmetric, zero on the
+    diagonal.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        x = x - x.mean(dim=-2, keepdim=True)
+        gram = x @ x.mT
+        gram = (gram + gram.mT) / 2
+        norms = gram.diagonal(dim1=-2, dim2=-1)
+        return (norms.unsqueeze(-1) + norms.unsqueeze(-2) - 2 * gram).clamp_min(0)
+
+
+def euclidean_distances(x: Tensor) -> Tensor:
+    """Euclidean distances of the rows of ``x``, shape ``(..., n, d)`` to ``(..., n, n)``.
+
+    Where a distance is zero (the diagonal, repeated rows) its gradient is zero: the square root has none
+    there.
+    """
+    squared = squared_distances(x)
+    apart = squared > 0
+    return torch.where(apart, squared, 1).sqrt().where(apart, 0)
+
+
+def scale_by_quantile(distances: Tensor, quantile: float = 0.9) -> Tensor:
+    """Divide a distance matrix by a quantile of all its entries, diagonal included, held constant in the gradient.
+
+    Normalisation of RTD and of TopDis (authors' code, ``--q_normalize``); a quantile of zero is replaced by
+    1e-5.
+    """
+    scale = torch.quantile(distances.detach().flatten(), quantile)
+    return distances / torch.where(scale > 0, scale, _SMALLEST_SCALE)

@@ -1,0 +1,49 @@
+"""Many runs behind one function."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from disent_bench.config import RunConfig
+from disent_bench.train import Outcome, run
+
+
+def run_seeds(
+    config: RunConfig,
+    seeds: Sequence[int],
+    *,
+    runs: Path,
+    data_dir: Path | None = None,
+    accelerator: str = "auto",
+) -> list[Outcome]:
+    """Bring the runs of several seeds to their end, one after the other; an interruption ends the series.
+
+    A run that fails is recorded and does not keep the next from starting. One line on stderr says how each ended.
+    """
+    outcomes = []
+    for seed in seeds:
+        print(f"{config.method} on {config.dataset}, protocol {config.protocol}, seed {seed}", file=sys.stderr)
+        outcome = run(config, seed, runs=runs, data_dir=data_dir, accelerator=accelerator, say=_say)
+        _say(_ending(outcome))
+        outcomes.append(outcome)
+        if outcome.status == "interrupted":
+            break
+    return outcomes
+
+
+def _ending(outcome: Outcome) -> str:
+    match outcome.status:
+        case "done":
+            return f"done: {outcome.folder}"
+        case "skipped":
+            return f"already done: {outcome.folder}"
+        case "interrupted":
+            return f"stopped by {outcome.reason}, saved: {outcome.folder}"
+        case "failed":
+            return f"failed: {outcome.reason}"
+
+
+def _say(line: str) -> None:
+    print(f"  {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,51 @@
+"""Logged values as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+
+
+class JsonLinesLogger(Logger):
+    """Appends ``{"step": ..., name: value, ...}`` to a file, one line a call.
+
+    Lines after ``step`` are dropped first: a run that goes on from a checkpoint writes them again.
+    """
+
+    def __init__(self, path: Path, step: int = 0) -> None:
+        super().__init__()
+        self.path = path
+        lines = path.read_text().splitlines() if path.exists() else []
+        kept = [line for line in lines if (logged := _step(line)) is not None and logged <= step]
+        path.write_text("".join(line + "\n" for line in kept if step > 0))
+
+    @property
+    def name(self) -> str:
+        """Name of the logger, which Lightning asks for."""
+        return "jsonl"
+
+    @property
+    def version(self) -> str:
+        """Version of the logger, which Lightning asks for."""
+        return ""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Append one line."""
+        with self.path.open("a") as file:
+            file.write(json.dumps({"step": step, **metrics}) + "\n")
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: config.yaml holds them."""
+
+
+def _step(line: str) -> int | None:
+    # A process that was killed while it wrote leaves half a line.
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return None

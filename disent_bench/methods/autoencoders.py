@@ -1,0 +1,47 @@
+"""Base methods that need nothing but reconstruction, KL and total correlation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from disent_bench.objective import Objective
+from disent_bench.registry import register_method
+from disent_bench.terms import KL, Reconstruction, TotalCorrelation
+
+
+@register_method("vae", paper="arXiv:1312.6114")
+@dataclass(frozen=True)
+class VAE:
+    """Variational autoencoder: reconstruction + KL [Kingma & Welling 2014]."""
+
+    def objective(self) -> Objective:
+        """Return the evidence lower bound, negated."""
+        return Objective(Reconstruction(), KL())
+
+
+@register_method("beta_vae", paper="openreview:Sy2fzU9gl")
+@dataclass(frozen=True)
+class BetaVAE:
+    """Beta-VAE: the KL weighs ``beta`` [Higgins et al. 2017]; the default is the middle of the 2019 study's sweep."""
+
+    beta: float = 4.0
+
+    def objective(self) -> Objective:
+        """Return reconstruction + beta * KL."""
+        return Objective(Reconstruction(), KL(weight=self.beta))
+
+
+@register_method("beta_tcvae", paper="arXiv:1802.04942")
+@dataclass(frozen=True)
+class BetaTCVAE:
+    """Beta-TCVAE: the total correlation weighs ``beta`` in all, 1 of it inside the analytic KL [Chen et al. 2018].
+
+    As in disentanglement_lib: reconstruction + KL + (beta - 1) * TC. The authors of the paper use 6 on dSprites and
+    estimate every part by Monte Carlo; the default of 4 is the middle of the 2019 study's sweep.
+    """
+
+    beta: float = 4.0
+
+    def objective(self) -> Objective:
+        """Return reconstruction + KL + (beta - 1) * TC."""
+        return Objective(Reconstruction(), KL(), TotalCorrelation(weight=self.beta - 1.0))

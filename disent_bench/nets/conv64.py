@@ -1,0 +1,153 @@
+"""Convolutional encoder-decoder pairs for 64x64 images.
+
+Every variant halves the image four times with stride-2 convolutions; they differ in kernels, widths, the layers between
+the 4x4 feature map and the latents, and the initialisation. Sizes follow the authors' public code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+IMAGE_SIZE = 64
+
+
+def glorot_uniform(module: nn.Module) -> None:
+    """Glorot-uniform kernels and zero biases, the ``tf.layers`` default of disentanglement_lib."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+
+def kaiming_uniform(module: nn.Module) -> None:
+    """Kaiming-uniform kernels for ReLU and zero biases."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
+        nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+
+def normal_002(module: nn.Module) -> None:
+    """Normal kernels of deviation 0.02; transposed convolutions keep the library's default, as in TopDis's code."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.normal_(module.weight, std=0.02)
+        nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Widths and kernels of one encoder-decoder pair; the decoder's stride-2 kernels are always 4."""
+
+    source: str
+    channels: tuple[int, int, int, int]
+    kernels: tuple[int, int, int, int]
+    hidden: int
+    fully_convolutional: bool
+    initialise: Callable[[nn.Module], None]
+    decoder_channels: tuple[int, int, int] | None = None
+
+
+_LOCATELLO = "Locatello et al., ICML 2019 (disentanglement_lib)"
+_TOPDIS = "Balabin et al., ICML 2024 (TopDis)"
+NETWORKS: dict[str, Variant] = {
+    "locatello2019": Variant(
+        f"{_LOCATELLO}: kernel 2 in the last two convolutions",
+        (32, 32, 64, 64),
+        (4, 4, 2, 2),
+        256,
+        False,
+        glorot_uniform,
+        decoder_channels=(64, 32, 32),
+    ),
+    "roth2023": Variant(
+        "Roth et al., ICLR 2023 (disentangling-correlated-factors): kernel 4 throughout",
+        (32, 32, 64, 64),
+        (4, 4, 4, 4),
+        256,
+        False,
+        kaiming_uniform,
+        decoder_channels=(64, 32, 32),
+    ),
+    "topdis_small": Variant(
+        f"{_TOPDIS}: dSprites with FactorVAE", (32, 32, 64, 64), (4, 4, 4, 4), 128, True, normal_002
+    ),
+    "topdis_medium": Variant(
+        f"{_TOPDIS}: 3D Shapes, MPI3D, 3D Faces", (32, 32, 64, 64), (4, 4, 4, 4), 256, True, normal_002
+    ),
+    "topdis_large": Variant(
+        f"{_TOPDIS}: dSprites with the other bases", (32, 64, 128, 256), (4, 4, 4, 4), 512, True, normal_002
+    ),
+}
+
+
+class Encoder(nn.Module):
+    """Maps images ``(b, c, 64, 64)`` in [0, 1] to the posterior's mean and log-variance, each ``(b, latent_dim)``."""
+
+    def __init__(self, variant: Variant, image_channels: int, latent_dim: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width = image_channels
+        for out, kernel in zip(variant.channels, variant.kernels, strict=True):
+            layers += [nn.Conv2d(width, out, kernel, stride=2, padding=(kernel - 2) // 2), nn.ReLU()]
+            width = out
+        if variant.fully_convolutional:
+            layers += [nn.Conv2d(width, variant.hidden, 4), nn.ReLU(), nn.Flatten()]
+        else:
+            layers += [nn.Flatten(), nn.Linear(width * 16, variant.hidden), nn.ReLU()]
+        self.features = nn.Sequential(*layers)
+        # A 1x1 convolution on a 1x1 map is this linear layer.
+        self.head = nn.Linear(variant.hidden, 2 * latent_dim)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``mean`` and ``logvar``."""
+        mean, logvar = self.head(self.features(images)).chunk(2, dim=1)
+        return mean, logvar
+
+
+class Decoder(nn.Module):
+    """Maps latents ``(b, latent_dim)`` to Bernoulli logits ``(b, c, 64, 64)``."""
+
+    def __init__(self, variant: Variant, image_channels: int, latent_dim: int) -> None:
+        super().__init__()
+        top = variant.channels[-1]
+        self.first = nn.Linear(latent_dim, variant.hidden)
+        layers: list[nn.Module] = [nn.ReLU()]
+        if variant.fully_convolutional:
+            layers += [nn.Unflatten(1, (variant.hidden, 1, 1)), nn.ConvTranspose2d(variant.hidden, top, 4)]
+        else:
+            layers += [nn.Linear(variant.hidden, top * 16), nn.Unflatten(1, (top, 4, 4))]
+        width = top
+        for out in variant.decoder_channels or variant.channels[-2::-1]:
+            layers += [nn.ReLU(), nn.ConvTranspose2d(width, out, 4, stride=2, padding=1)]
+            width = out
+        layers += [nn.ReLU(), nn.ConvTranspose2d(width, image_channels, 4, stride=2, padding=1)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return logits."""
+        return self.layers(self.first(z))
+
+    def latent_norms(self) -> Tensor:
+        """L2 norm of the weights leaving each latent in the first layer, shape ``(latent_dim,)``."""
+        return self.first.weight.norm(dim=0)
+
+
+def build_network(name: str, image_shape: tuple[int, int, int], latent_dim: int = 10) -> tuple[Encoder, Decoder]:
+    """Build the encoder and decoder called ``name`` for images ``(channels, 64, 64)``.
+
+    Raises:
+        ValueError: if the name is unknown or the images are not 64x64.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"unknown network '{name}'; known: {', '.join(NETWORKS)}")
+    channels, *size = image_shape
+    if size != [IMAGE_SIZE, IMAGE_SIZE]:
+        raise ValueError(f"network '{name}' takes 64x64 images, not {size[0]}x{size[1]}")
+    variant = NETWORKS[name]
+    encoder, decoder = Encoder(variant, channels, latent_dim), Decoder(variant, channels, latent_dim)
+    for network in (encoder, decoder):
+        network.apply(variant.initialise)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return encoder, decoder

@@ -1,0 +1,57 @@
+"""Named protocols: how long to train, with what, and how to score (`experiments/protocols/*.yaml`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from disent_bench.registry import unknown_name
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One protocol as its file writes it.
+
+    Attributes:
+        name: file name without ending; stored with every score.
+        title: one line for lists.
+        note: what a reader of its table has to know.
+        settings: what differs from the defaults of `disent_bench.config.Settings`.
+        methods: recipe hyperparameters under this protocol, by method.
+        scores: settings of the scores (`disent_metrics.protocol.ScoreProtocol`).
+    """
+
+    name: str
+    title: str
+    note: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+
+
+def protocol_folder() -> Path:
+    """Return the folder of the protocol files: inside an installed package, beside the package in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "experiments" / "protocols"
+    return installed if installed.is_dir() else package.parent / "experiments" / "protocols"
+
+
+def protocol_names() -> list[str]:
+    """Return the names of all protocols."""
+    return sorted(path.stem for path in protocol_folder().glob("*.yaml"))
+
+
+def load_protocol(name: str) -> Protocol:
+    """Read the protocol called ``name``.
+
+    Raises:
+        ValueError: if there is no such protocol.
+    """
+    if name not in protocol_names():
+        raise unknown_name("protocol", name, protocol_names())
+    content = yaml.safe_load((protocol_folder() / f"{name}.yaml").read_text())
+    return Protocol(name=name, **content)

@@ -1,0 +1,118 @@
+"""A run is a folder, its result one file, written last."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from disent_bench.files import write_atomically
+
+SCHEMA = 1
+
+
+class RunBusyError(RuntimeError):
+    """Another process is working on this run."""
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """What tells runs apart; also the path of the run's folder."""
+
+    protocol: str
+    dataset: str
+    method: str
+    key: str
+    seed: int
+
+    def folder(self, runs: Path) -> Path:
+        """Return ``runs/<protocol>/<dataset>/<method>/<key>/seed-<n>``."""
+        return runs / self.protocol / self.dataset / self.method / self.key / f"seed-{self.seed}"
+
+    def __str__(self) -> str:
+        return f"{self.method} on {self.dataset}, {self.protocol}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Files of one run: config.yaml, last.ckpt, metrics.jsonl, traversals.png, TensorBoard events, result.json.
+
+    ``result.json`` exists if and only if the run is done; ``failure.json`` says why the latest try ended otherwise.
+    """
+
+    path: Path
+
+    @property
+    def result(self) -> Path:
+        """The result, written last."""
+        return self.path / "result.json"
+
+    @property
+    def failure(self) -> Path:
+        """The reason why the latest try failed."""
+        return self.path / "failure.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state to go on from."""
+        return self.path / "last.ckpt"
+
+    @property
+    def metrics(self) -> Path:
+        """Logged values, one JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def traversals(self) -> Path:
+        """Picture of the latent traversals at the latest evaluation."""
+        return self.path / "traversals.png"
+
+    def state(self) -> Literal["done", "failed", "unfinished", "new"]:
+        """Return how far the run is."""
+        if self.result.exists():
+            return "done"
+        if self.failure.exists():
+            return "failed"
+        return "unfinished" if self.checkpoint.exists() else "new"
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write the resolved configuration."""
+        write_atomically(self.path / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+
+    def write_result(self, record: Mapping[str, Any]) -> None:
+        """Write the result, which ends the run, and forget an earlier failure."""
+        write_atomically(self.result, json.dumps({"schema": SCHEMA, **record}, indent=2) + "\n")
+        self.failure.unlink(missing_ok=True)
+
+    def write_failure(self, record: Mapping[str, Any]) -> None:
+        """Write why the run failed."""
+        write_atomically(self.failure, json.dumps({"schema": SCHEMA, **record}, indent=2) + "\n")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process; the operating system lets go when the process ends, however it ends.
+
+        Raises:
+            RunBusyError: if another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunBusyError(f"another process is working on {self.path}") from None
+            yield
+
+
+def find_runs(runs: Path) -> list[RunFolder]:
+    """Return the folders of all runs below ``runs``, sorted by path."""
+    return sorted(
+        (RunFolder(path.parent) for path in runs.glob("*/*/*/*/seed-*/config.yaml")),
+        key=lambda run: str(run.path),
+    )

@@ -1,0 +1,234 @@
+"""One run: build, train or go on, score, write the result."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning
+import torch
+from disent_datasets import DataError, DisentDataModule, FactorGrid
+from lightning import LightningModule
+from lightning.pytorch.loggers import TensorBoardLogger
+
+import disent_bench
+from disent_bench.callbacks import AtomicCheckpoint, Checkpoint, Evaluate, Interrupted, Throughput, Traversals
+from disent_bench.config import RunConfig, is_module
+from disent_bench.loggers import JsonLinesLogger
+from disent_bench.module import DisentModule, NonFiniteLossError
+from disent_bench.registry import METHODS
+from disent_bench.runs import RunBusyError, RunFolder, RunKey
+
+TRAVERSAL_CODES = 512
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its folder, and the reason if it did not end well."""
+
+    key: RunKey
+    folder: Path
+    status: Literal["done", "skipped", "failed", "interrupted"]
+    reason: str = ""
+
+
+def build_module(config: RunConfig, grid: FactorGrid) -> LightningModule:
+    """Build the module of a configuration for images of ``grid``; initial weights come from torch's generator."""
+    height, width, channels = grid.shape
+    shape = (channels, height, width)
+    base = next(iter(config.recipes))
+    if is_module(base):
+        return METHODS[base].factory(image_shape=shape, **config.recipes[base])
+    settings = config.settings
+    return DisentModule(config.objective(), shape, len(grid), settings.training, settings.log_every)
+
+
+def load_run(folder: str | Path, grid: FactorGrid, config: RunConfig) -> LightningModule:
+    """Return the trained module of a run folder, in evaluation mode."""
+    module = build_module(config, grid)
+    checkpoint = torch.load(RunFolder(Path(folder)).checkpoint, map_location="cpu", weights_only=True)
+    module.load_state_dict(checkpoint["state_dict"])
+    return module.eval()
+
+
+def run(
+    config: RunConfig,
+    seed: int,
+    *,
+    runs: Path,
+    data_dir: Path | None = None,
+    accelerator: str = "auto",
+    say: Callable[[str], None] = print,
+) -> Outcome:
+    """Bring one run to its end: skip it if it is done, go on if it was cut off, else start it.
+
+    Bad data and other mistakes of the user raise; what goes wrong while training is recorded in the run's folder.
+
+    Raises:
+        DataError: if the data set is missing or damaged.
+        ValueError: if the configuration does not fit the data.
+    """
+    settings = config.settings
+    data = DisentDataModule(
+        config.dataset,
+        batch_size=settings.batch_size,
+        seed=seed,
+        data_dir=data_dir,
+        source=config.source,
+        second=any("second" in term.needs for term in config.objective()) if config.terms else False,
+        num_batches=settings.steps,
+    )
+    grid = data.grid
+    config = replace(config, source=grid.source)
+    key = RunKey(config.protocol, config.dataset, config.method, config.key(grid.fingerprint), seed)
+    folder = RunFolder(key.folder(runs))
+    if folder.state() == "done":
+        return Outcome(key, folder.path, "skipped")
+    identity = {
+        "protocol": key.protocol,
+        "dataset": key.dataset,
+        "source": config.source,
+        "method": key.method,
+        "key": key.key,
+        "seed": seed,
+        "note": config.note,
+        "changes": dict(config.changes),
+    }
+    try:
+        with folder.lock():
+            if folder.state() == "done":
+                return Outcome(key, folder.path, "skipped")
+            folder.write_config({**config.to_dict(), "seed": seed, "data": grid.fingerprint})
+            record = _train(config, seed, data, folder, accelerator, say)
+            folder.write_result({**identity, **record})
+    except (DataError, ValueError):
+        raise
+    except Interrupted as stop:
+        return Outcome(key, folder.path, "interrupted", str(stop))
+    except RunBusyError as error:
+        return Outcome(key, folder.path, "failed", str(error))
+    except Exception as error:
+        expected = isinstance(error, NonFiniteLossError | OSError)
+        reason = str(error) if expected else f"{type(error).__name__}: {error}"
+        details = {} if expected else {"traceback": traceback.format_exc()}
+        _record_failure(folder, {**identity, "reason": reason, **details}, say)
+        return Outcome(key, folder.path, "failed", reason)
+    return Outcome(key, folder.path, "done")
+
+
+def _train(
+    config: RunConfig,
+    seed: int,
+    data: DisentDataModule,
+    folder: RunFolder,
+    accelerator: str,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    settings, grid = config.settings, data.grid
+    _quiet_lightning()
+    lightning.seed_everything(seed, verbose=False)
+    module = build_module(config, grid)
+    saved = torch.load(folder.checkpoint, map_location="cpu", weights_only=True) if folder.checkpoint.exists() else None
+    step = saved["callbacks"]["Checkpoint"]["batches"] if saved else 0
+    if step:
+        say(f"going on from step {step} of {settings.steps}")
+    evaluate = Evaluate(grid, config.scores, settings.evaluate_every, settings.evaluate_during, say)
+    throughput = Throughput(f"{config.method} seed {seed}", settings.steps, settings.batch_size, settings.log_every)
+    checkpoint = Checkpoint(folder.checkpoint, settings.checkpoint_every, last=settings.steps)
+    traversals = Traversals(_traversal_images(grid), folder.traversals, settings.evaluate_every)
+    callbacks = [throughput, evaluate, traversals, checkpoint]
+    trainer = lightning.Trainer(
+        accelerator=accelerator,
+        devices=1,
+        max_epochs=1,
+        logger=[
+            TensorBoardLogger(
+                folder.path, name="", version="", sub_dir="tensorboard", purge_step=step + 1 if step else None
+            ),
+            JsonLinesLogger(folder.metrics, step),
+        ],
+        callbacks=callbacks,
+        plugins=[AtomicCheckpoint()],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=settings.log_every,
+    )
+    start = time.perf_counter()
+    if step < settings.steps:
+        trainer.fit(module, datamodule=data, ckpt_path=folder.checkpoint if saved else None, weights_only=True)
+    else:
+        assert saved is not None
+        module.load_state_dict(saved["state_dict"])
+        for callback in callbacks:
+            callback.load_state_dict(saved["callbacks"][callback.state_key])
+        evaluate.finish(module, trainer.loggers)
+        traversals.finish(module, trainer.loggers)
+    final = evaluate.scores.final
+    assert final is not None
+    return {
+        "scores": final.scores,
+        "errors": final.errors,
+        "untrained": evaluate.scores.untrained,
+        "seconds": {name: round(value, 3) for name, value in final.seconds.items()},
+        "training": {
+            "steps": settings.steps,
+            "seconds": round(throughput.seconds, 2),
+            "steps_per_second": round(settings.steps / max(throughput.seconds, 1e-9), 2),
+            "peak_memory_mb": round(throughput.peak_memory_mb),
+            "skipped_terms": _skipped(module),
+        },
+        "config": config.to_dict(),
+        "environment": _environment(module, time.perf_counter() - start),
+    }
+
+
+def _skipped(module: LightningModule) -> dict[str, int]:
+    if not isinstance(module, DisentModule):
+        return {}
+    return {term.name: int(term.skipped) for term in module.objective if int(term.skipped)}
+
+
+def _traversal_images(grid: FactorGrid) -> torch.Tensor:
+    indices = torch.randint(len(grid), (TRAVERSAL_CODES,), generator=torch.Generator().manual_seed(0)).numpy()
+    return torch.from_numpy(grid.images(indices)).permute(0, 3, 1, 2).float() / grid.scale
+
+
+def _record_failure(folder: RunFolder, record: dict[str, Any], say: Callable[[str], None]) -> None:
+    try:
+        folder.write_failure(record)
+    except OSError as error:
+        say(f"the failure could not be recorded in {folder.failure}: {error}")
+
+
+def _environment(module: LightningModule, seconds: float) -> dict[str, Any]:
+    device = (
+        torch.cuda.get_device_name() if module.device.type == "cuda" else platform.processor() or platform.machine()
+    )
+    return {
+        "disent_bench": disent_bench.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "seconds_in_all": round(seconds, 2),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _quiet_lightning() -> None:
+    """Lightning's start-up lines (devices, tips) say nothing about this run."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=Warning)

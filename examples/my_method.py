@@ -1,0 +1,28 @@
+"""A method of your own: `make bench METHOD=my_method PLUGIN=examples/my_method.py`."""
+
+from dataclasses import dataclass
+
+from disent_bench.forward import Pass
+from disent_bench.objective import Objective, Term
+from disent_bench.registry import register_method, register_term
+from disent_bench.terms import KL, Reconstruction
+
+
+@register_term("decorrelation")
+class Decorrelation(Term):
+    """Sum of squared covariances between the posterior means of different latents."""
+
+    def forward(self, p: Pass):
+        covariance = p.mean.T.cov(correction=0)
+        return covariance.square().sum() - covariance.diagonal().square().sum()
+
+
+@register_method("my_method")
+@dataclass(frozen=True)
+class MyMethod:
+    """VAE + lambda * off-diagonal covariance."""
+
+    weight: float = 10.0
+
+    def objective(self) -> Objective:
+        return Objective(Reconstruction(), KL(), Decorrelation(weight=self.weight))
