@@ -1,0 +1,260 @@
+"""Image grids stored once and memory-mapped ever after; nothing half-written or altered is ever handed out.
+
+``<data folder>/<data set>/<source>.npy`` holds the images, binary ones packed eight pixels to a byte;
+``<source>.json`` beside it is written last and says what they are. Both appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import math
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disent_datasets.errors import DataError
+from disent_datasets.grid import FactorGrid, PackedImages, pack
+from disent_datasets.info import DatasetInfo, Request
+from disent_datasets.lock import exclusive
+from disent_datasets.progress import track
+
+FORMAT = 1
+ELSEWHERE = "set DISENT_DATA (or data_dir) to another folder"
+
+
+class MissingError(DataError):
+    """Nothing has been stored yet."""
+
+
+class DamagedError(DataError):
+    """What is stored is not what was written, or not what this version would write."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the images to be stored come from: blocks of uint8 (n, h, w, c) in index order."""
+
+    blocks: Callable[[], Iterable[NDArray[np.uint8]]]
+    action: str
+    verified: bool = True
+
+
+def stored_grid(request: Request, origin: Callable[[], Origin], *, rebuild: bool) -> FactorGrid:
+    """The grid stored for a request, made and stored first if there is none.
+
+    Args:
+        request: data set, source and folder.
+        origin: called if the images have to be made; may raise `DataError`.
+        rebuild: make a damaged grid again (with a warning) rather than refuse it.
+
+    Raises:
+        DataError: if the stored grid is damaged and ``rebuild`` is False, or if it cannot be stored.
+    """
+    try:
+        return read(request)
+    except MissingError:
+        pass
+    except DamagedError as error:
+        if not rebuild:
+            raise DataError(f"{error}; delete it to have it made again from the original") from None
+        warnings.warn(f"{error}; making it again", stacklevel=2)
+    with _storing(request):
+        request.folder.mkdir(parents=True, exist_ok=True)
+        waiting = f"waiting for another process that makes {request.info.name} ({request.source})"
+        with exclusive(request.folder / f".{request.source}.lock", waiting):
+            try:
+                return read(request)
+            except (MissingError, DamagedError):
+                _write(request, origin())
+    return read(request)
+
+
+def read(request: Request) -> FactorGrid:
+    """Memory-map the stored grid; with ``request.verify`` its SHA-256 is compared first.
+
+    Raises:
+        MissingError: if there is none, or verification is asked for and its original was never verified.
+        DamagedError: if it is not what was written.
+        DataError: if it cannot be read at all.
+    """
+    record = _record(request)
+    data = _paths(request)[0]
+    if request.verify and not record["verified"]:
+        raise MissingError(f"{data} was made from a file whose checksum was not compared")
+    try:
+        size = data.stat().st_size
+        if size != record["bytes"]:
+            raise DamagedError(f"{data} is damaged: {size:,} bytes instead of {record['bytes']:,}")
+        if request.verify and _sha256(data) != record["sha256"]:
+            raise DamagedError(f"{data} is damaged: its SHA-256 is not the one it was written with")
+        return _open(data, request, record["fingerprint"])
+    except FileNotFoundError:
+        raise DamagedError(f"{data} is gone, though {data.with_suffix('.json').name} is there") from None
+    except OSError as error:
+        raise DataError(f"{data} cannot be read ({error.strerror})") from error
+    except DataError:
+        raise
+    except ValueError as error:
+        raise DamagedError(f"{data} is damaged: {error}") from None
+
+
+def _open(data: Path, request: Request, fingerprint: str) -> FactorGrid:
+    info = request.info
+    stored = np.load(data, mmap_mode="r")
+    images = PackedImages(stored, info.shape) if info.scale == 1 else stored
+    return FactorGrid(
+        images, info.space, name=info.name, source=request.source, scale=info.scale, fingerprint=fingerprint
+    )
+
+
+def _paths(request: Request) -> tuple[Path, Path]:
+    stem = request.folder / request.source
+    return stem.with_name(f"{stem.name}.npy"), stem.with_name(f"{stem.name}.json")
+
+
+def _record(request: Request) -> dict[str, Any]:
+    path = _paths(request)[1]
+    try:
+        record = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingError(f"{request.info.name} ({request.source}) is not prepared in {request.data_dir}") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+    except ValueError:
+        raise DamagedError(f"{path} is damaged: not JSON") from None
+    expected = _description(request.info, request.source)
+    if not isinstance(record, dict) or {key: record.get(key) for key in expected} != expected:
+        raise DamagedError(f"{path} does not describe what this version makes")
+    if {key: type(record.get(key)) for key in _RESULT} != _RESULT:
+        raise DamagedError(f"{path} is damaged: keys are missing")
+    return record
+
+
+_RESULT = {"fingerprint": str, "sha256": str, "bytes": int, "verified": bool}
+
+
+def _description(info: DatasetInfo, source: str) -> dict[str, Any]:
+    """What the record must say before the images are even looked at."""
+    known = {"fingerprint": info.fingerprints[source]} if source in info.fingerprints else {}
+    return known | {
+        "format": FORMAT,
+        "name": info.name,
+        "source": source,
+        "factors": list(info.space.names),
+        "sizes": list(info.space.sizes),
+        "shape": list(info.shape),
+        "scale": info.scale,
+    }
+
+
+def _write(request: Request, origin: Origin) -> None:
+    info = request.info
+    data, record = _paths(request)
+    temporary = data.with_name(f".{data.name}.tmp")
+    if temporary.exists() or (data.exists() and not record.exists()):
+        warnings.warn(f"{data}: an earlier preparation was cut off; starting again", stacklevel=4)
+    record.unlink(missing_ok=True)
+    temporary.unlink(missing_ok=True)
+    _check_room(request)
+    try:
+        fingerprint, digest = _write_images(temporary, request, origin)
+        expected = info.fingerprints.get(request.source, fingerprint)
+        if fingerprint != expected:
+            raise DataError(f"{info.name} ({request.source}): images have SHA-256 {fingerprint}, not {expected}")
+        result = {
+            "fingerprint": fingerprint,
+            "sha256": digest,
+            "bytes": temporary.stat().st_size,
+            "verified": origin.verified,
+        }
+        os.replace(temporary, data)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _write_text(record, json.dumps(_description(info, request.source) | result, indent=2) + "\n")
+
+
+def _write_images(path: Path, request: Request, origin: Origin) -> tuple[str, str]:
+    """Write the images; return the SHA-256 of their uint8 pixels and that of the file."""
+    info = request.info
+    images, content = hashlib.sha256(), hashlib.sha256()
+    header, count = _header(info), 0
+    with path.open("wb") as file:
+        file.write(header)
+        content.update(header)
+        for block in track(origin.blocks(), info.space.size, f"{origin.action} {info.title}"):
+            if block.dtype != np.uint8 or block.shape[1:] != info.shape or block.max(initial=0) > info.scale:
+                raise DataError(f"{info.name}: need uint8 images {info.shape} up to {info.scale}, got {block.shape}")
+            images.update(np.ascontiguousarray(block).data)
+            stored = np.ascontiguousarray(pack(block) if info.scale == 1 else block).data
+            content.update(stored)
+            file.write(stored)
+            count += len(block)
+        file.flush()
+        os.fsync(file.fileno())
+    if count != info.space.size:
+        raise DataError(f"{info.name}: need {info.space.size} images, got {count}")
+    return images.hexdigest(), content.hexdigest()
+
+
+def _stored_shape(info: DatasetInfo) -> tuple[int, ...]:
+    if info.scale == 1:
+        return info.space.size, math.prod(info.shape) // 8
+    return (info.space.size, *info.shape)
+
+
+def _header(info: DatasetInfo) -> bytes:
+    buffer = io.BytesIO()
+    description = {"descr": "|u1", "fortran_order": False, "shape": _stored_shape(info)}
+    np.lib.format.write_array_header_1_0(buffer, description)
+    return buffer.getvalue()
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _check_room(request: Request) -> None:
+    needed, free = math.prod(_stored_shape(request.info)), shutil.disk_usage(request.folder).free
+    if free < needed + 2**20:
+        raise OSError(errno.ENOSPC, f"{free / 1e6:,.0f} MB free, {needed / 1e6:,.0f} MB needed")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _storing(request: Request) -> Iterator[None]:
+    """Turn what the system says about a folder into one line that says what would work."""
+    try:
+        yield
+    except OSError as error:
+        what = f"{request.info.name}: cannot store its images in {request.folder}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DataError(f"{what}: no room ({error.strerror}); free some or {ELSEWHERE}") from error
+        raise DataError(f"{what} ({error.strerror}); {ELSEWHERE}") from error

@@ -1,0 +1,154 @@
+"""Lightning data module: an endless stream of whole batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import lightning
+import torch
+from torch import Tensor
+
+from disent_datasets.grid import FactorGrid
+from disent_datasets.residence import Gather, Residence, place
+from disent_datasets.sampling import BatchStream
+from disent_datasets.source import load
+
+
+class Batch(NamedTuple):
+    """One training step's data.
+
+    ``images`` uint8 (b, c, h, w), channels-last, where the grid's ``scale`` means 1.0; ``indices`` int64
+    (b,), the image numbers; ``second`` the images of an independent second batch, or None.
+    """
+
+    images: Tensor
+    indices: Tensor
+    second: Tensor | None = None
+
+
+class BatchLoader:
+    """Iterates over batches; each pass goes on where the last one stopped, so none is seen twice.
+
+    With ``num_batches``, its position is a state that Lightning keeps in checkpoints: a resumed pass yields the
+    batches that the interrupted one had left. An endless pass keeps none, for Lightning fetches one batch ahead
+    there; it is resumed by starting the stream at the step to go on with.
+
+    Args:
+        stream: which images each step has.
+        gather: fetches them.
+        num_batches: batches in one pass, endless if None.
+    """
+
+    def __init__(self, stream: BatchStream, gather: Gather, num_batches: int | None = None) -> None:
+        self.stream = stream
+        self.gather = gather
+        self.num_batches = num_batches
+        self.next_step = stream.start
+
+    def batch(self, step: int) -> Batch:
+        """The batch of one training step."""
+        first, second = self.stream.step(step)
+        images = self.gather(first)
+        return Batch(images, torch.from_numpy(first), None if second is None else self.gather(second))
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches of one pass."""
+        end = None
+        if self.num_batches is not None:
+            done = (self.next_step - self.stream.start) % self.num_batches
+            end = self.next_step - done + self.num_batches
+        while end is None or self.next_step < end:
+            self.next_step += 1
+            yield self.batch(self.next_step - 1)
+
+    def __len__(self) -> int:
+        """Batches in one pass; TypeError if it is endless (what Lightning expects)."""
+        if self.num_batches is None:
+            raise TypeError("an endless stream has no length")
+        return self.num_batches
+
+    def state_dict(self) -> dict[str, int]:
+        """The step that comes next; nothing if the pass is endless."""
+        return {} if self.num_batches is None else {"next_step": self.next_step}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on with the step that `state_dict` named, if it named one."""
+        self.next_step = state_dict.get("next_step", self.next_step)
+
+
+class DisentDataModule(lightning.LightningDataModule):
+    """A registered data set as whole batches of uint8 images, drawn i.i.d. from its factors.
+
+    Args:
+        name: a registered data set.
+        batch_size: images in a batch.
+        seed: chooses the stream of batches.
+        data_dir: data folder, as for `disent_datasets.load`.
+        source: source of the images, as for `disent_datasets.load`.
+        verify: compare checksums, as for `disent_datasets.load`.
+        first_batch: training step that the stream starts with; a resumed run passes its step count.
+        second: add an independent second batch to every step.
+        num_batches: batches in one pass over the loader, endless if None.
+        residence: where the images live: ``"host"``, ``"device"``, or ``"auto"`` (on a CUDA device if they
+            fit in half of its free memory, else on the host).
+    """
+
+    def __init__(
+        self,
+        name: str = "dsprites",
+        *,
+        batch_size: int = 64,
+        seed: int = 0,
+        data_dir: str | Path | None = None,
+        source: str | None = None,
+        verify: bool = True,
+        first_batch: int = 0,
+        second: bool = False,
+        num_batches: int | None = None,
+        residence: Residence = "auto",
+    ) -> None:
+        super().__init__()
+        self.dataset = name
+        self.batch_size = batch_size
+        self.seed = seed
+        self.data_dir = data_dir
+        self.source = source
+        self.verify = verify
+        self.first_batch = first_batch
+        self.second = second
+        self.num_batches = num_batches
+        self.residence = residence
+        self._grid: FactorGrid | None = None
+
+    @property
+    def grid(self) -> FactorGrid:
+        """The data set; loaded when first asked for."""
+        if self._grid is None:
+            self._grid = load(self.dataset, data_dir=self.data_dir, source=self.source, verify=self.verify)
+        return self._grid
+
+    def prepare_data(self) -> None:
+        """Make and store the data set if that has not been done."""
+        _ = self.grid
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load the data set."""
+        _ = self.grid
+
+    def train_dataloader(self) -> BatchLoader:
+        """The stream of batches, from step ``first_batch`` on."""
+        stream = BatchStream(self.grid, self.batch_size, self.seed, self.first_batch, second=self.second)
+        return BatchLoader(stream, place(self.grid, self.residence, self._device()), self.num_batches)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Turn uint8 images into float32 in [0, 1], on the device that holds them."""
+        second = None if batch.second is None else self._to_float(batch.second)
+        return batch._replace(images=self._to_float(batch.images), second=second)
+
+    def _to_float(self, images: Tensor) -> Tensor:
+        return images.float() if self.grid.scale == 1 else images.float() / self.grid.scale
+
+    def _device(self) -> torch.device:
+        return torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device

@@ -1,0 +1,126 @@
+"""Images of every combination of ground-truth factors, gathered by index."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from disent_datasets.factors import FactorSpace, check_indices
+
+BLOCK = 8192
+"""Images handled at once when a whole set is walked through."""
+
+
+class PackedImages:
+    """Binary images, eight pixels to a byte (pixel ``8 b + i`` of an image is bit ``i`` of its byte ``b``).
+
+    Args:
+        bits: uint8 (N, h * w * c / 8), an array or a memory map.
+        shape: (h, w, c) of one image.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, bits: NDArray[np.uint8], shape: tuple[int, int, int]) -> None:
+        self.bits = bits
+        self.shape = (bits.shape[0], *shape)
+        if bits.dtype != np.uint8 or bits.ndim != 2 or bits.shape[1] * 8 != math.prod(shape):
+            raise ValueError(f"bits: need uint8 (n, {math.prod(shape)} / 8), got {bits.dtype} {bits.shape}")
+
+    def __getitem__(self, key: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Images (n, h, w, c) with values 0 and 1."""
+        pixels = np.unpackbits(self.bits[key], axis=None, bitorder="little")
+        return pixels.reshape(-1, *self.shape[1:])
+
+
+def pack(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bits (n, h * w * c / 8) of binary images (n, h, w, c), as `PackedImages` reads them."""
+    return np.packbits(images.reshape(len(images), -1), axis=1, bitorder="little")
+
+
+class FactorGrid:
+    """A data set with one uint8 image for every combination of its ground-truth factors.
+
+    Args:
+        images: uint8 (N, h, w, c), an array, a memory map or `PackedImages`, in index order.
+        space: the factors; ``space.size`` must be N.
+        name: registered name of the data set.
+        source: where the images come from, for instance ``"drawn"`` or ``"official"``.
+        scale: the stored value that means 1.0: 1 for binary images, 255 for photographs. A network sees
+            ``images / scale``.
+        fingerprint: SHA-256 (hex) of the uint8 images in index order; computed when first asked for if None.
+
+    Raises:
+        ValueError: if the images are not uint8 (N, h, w, c) with N the size of the factor space.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8] | PackedImages,
+        space: FactorSpace,
+        *,
+        name: str,
+        source: str,
+        scale: int = 255,
+        fingerprint: str | None = None,
+    ) -> None:
+        if images.dtype != np.uint8 or len(images.shape) != 4:
+            raise ValueError(f"images: need uint8 (n, h, w, c), got {images.dtype} {images.shape}")
+        if images.shape[0] != space.size:
+            sizes = dict(zip(space.names, space.sizes, strict=True))
+            raise ValueError(f"images: the factors {sizes} need {space.size} images, got {images.shape[0]}")
+        # A plain view: indexing np.memmap itself costs several microseconds more.
+        self.stored = images if isinstance(images, PackedImages) else np.asarray(images)
+        self.space = space
+        self.name = name
+        self.source = source
+        self.scale = scale
+        self._fingerprint = fingerprint
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return self.space.size
+
+    def __repr__(self) -> str:
+        return f"FactorGrid({self.name!r}, source={self.source!r}, {len(self)} images {self.shape})"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(h, w, c) of one image."""
+        height, width, channels = self.stored.shape[1:]
+        return height, width, channels
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the uint8 images in index order, however they are stored."""
+        if self._fingerprint is None:
+            digest = hashlib.sha256()
+            for block in self.blocks():
+                digest.update(np.ascontiguousarray(block).data)
+            self._fingerprint = digest.hexdigest()
+        return self._fingerprint
+
+    def images(self, indices: ArrayLike) -> NDArray[np.uint8]:
+        """Images (n, h, w, c) of the given numbers (n,), a copy, gathered in one call.
+
+        Raises:
+            ValueError: if an index lies outside ``0 .. len - 1``.
+        """
+        return self.stored[check_indices(indices, len(self))]
+
+    def blocks(self, size: int = BLOCK) -> Iterator[NDArray[np.uint8]]:
+        """All images in index order, ``size`` at a time."""
+        for start in range(0, len(self), size):
+            yield self.stored[start : start + size]
+
+    def factors(self, indices: ArrayLike) -> NDArray[np.int64]:
+        """Factor combinations (n, k) of image numbers (n,)."""
+        return self.space.factors(indices)
+
+    def index(self, factors: ArrayLike) -> NDArray[np.int64]:
+        """Image numbers (n,) of factor combinations (n, k)."""
+        return self.space.index(factors)

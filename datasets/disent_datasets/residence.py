@@ -1,0 +1,88 @@
+"""Where the images live while a model trains: memory-mapped on the host, or whole on the device."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from disent_datasets.grid import FactorGrid, PackedImages
+
+Residence = Literal["auto", "host", "device"]
+
+
+class Gather(Protocol):
+    """Fetches a batch in one call."""
+
+    def __call__(self, indices: NDArray[np.int64]) -> Tensor:
+        """Images uint8 (b, c, h, w), in channels-last memory format."""
+        ...
+
+
+class HostGather:
+    """Gathers from the grid's own array, usually the memory map."""
+
+    def __init__(self, grid: FactorGrid) -> None:
+        self.grid = grid
+
+    def __call__(self, indices: NDArray[np.int64]) -> Tensor:
+        """Images uint8 (b, c, h, w) on the CPU, in channels-last memory format."""
+        return torch.from_numpy(self.grid.images(indices)).permute(0, 3, 1, 2)
+
+
+class DeviceGather:
+    """Holds the whole set on a device, packed if it is packed in the grid, and gathers there."""
+
+    def __init__(self, grid: FactorGrid, device: torch.device) -> None:
+        self.shape = grid.shape
+        self.packed = isinstance(grid.stored, PackedImages)
+        self.stored = _copy(_raw(grid), device)
+        self.bit = torch.arange(8, dtype=torch.uint8, device=device)
+
+    def __call__(self, indices: NDArray[np.int64]) -> Tensor:
+        """Images uint8 (b, c, h, w) on the device, in channels-last memory format."""
+        chosen = torch.from_numpy(indices).to(self.stored.device, non_blocking=True)
+        images = self.stored[chosen]
+        if self.packed:
+            images = (images.unsqueeze(-1) >> self.bit) & 1
+        return images.reshape(-1, *self.shape).permute(0, 3, 1, 2)
+
+
+def place(grid: FactorGrid, residence: Residence, device: torch.device) -> Gather:
+    """Choose where a grid's images live.
+
+    Args:
+        grid: the images.
+        residence: ``"host"``, ``"device"``, or ``"auto"``: on a CUDA device if the set fits in half of the
+            memory that is free there, else on the host.
+        device: the model's device.
+
+    Raises:
+        ValueError: if the residence is none of these.
+    """
+    if residence not in ("auto", "host", "device"):
+        raise ValueError(f"residence: must be auto, host or device, got {residence!r}")
+    if residence == "auto":
+        residence = "device" if device.type == "cuda" and _fits(grid, device) else "host"
+    return DeviceGather(grid, device) if residence == "device" else HostGather(grid)
+
+
+def _fits(grid: FactorGrid, device: torch.device) -> bool:
+    return _raw(grid).nbytes <= torch.cuda.mem_get_info(device)[0] // 2
+
+
+def _raw(grid: FactorGrid) -> NDArray[np.uint8]:
+    return grid.stored.bits if isinstance(grid.stored, PackedImages) else grid.stored
+
+
+def _copy(array: NDArray[np.uint8], device: torch.device, block: int = 2**28) -> Tensor:
+    """Copy block by block, so that the host never holds a second whole copy."""
+    whole = torch.empty(array.shape, dtype=torch.uint8, device=device)
+    rows = max(1, block // (array.nbytes // len(array)))
+    for start in range(0, len(array), rows):
+        # np.array: torch warns about read-only memory, and a memory map is.
+        whole[start : start + rows] = torch.from_numpy(np.array(array[start : start + rows]))
+    return whole

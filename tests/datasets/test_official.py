@@ -1,0 +1,183 @@
+"""The official dSprites files: files of the same format on a smaller grid, and a sparse one of full size."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import disent_datasets as dd
+import h5py
+import numpy as np
+import pytest
+from disent_datasets import catalogue, dsprites_official
+from disent_datasets.info import Request
+
+SIZES = (3, 2, 4, 3, 5)
+SPACE = dd.FactorSpace(dd.dsprites.SPACE.names, SIZES)
+IMAGES = np.random.default_rng(0).integers(0, 2, (SPACE.size, 64, 64)).astype(np.uint8)
+CHUNK = dsprites_official.BLOCK
+CLASSES = np.pad(SPACE.factors(np.arange(SPACE.size)), ((0, 0), (1, 0)))
+
+
+def content(**changes: Any) -> dict[str, Any]:
+    metadata = np.array({"title": "dSprites dataset"}, dtype=object)
+    values = CLASSES.astype(np.float64)
+    members = {"imgs": IMAGES, "latents_classes": CLASSES, "latents_values": values, "metadata": metadata}
+    return {key: value for key, value in (members | changes).items() if value is not None}
+
+
+def write_npz(folder: Path, **changes: Any) -> Path:
+    path = folder / f"{dsprites_official.STEM}.npz"
+    np.savez_compressed(path, **content(**changes))
+    return path
+
+
+def write_hdf5(folder: Path, **changes: Any) -> Path:
+    path = folder / f"{dsprites_official.STEM}.hdf5"
+    members = content(**changes)
+    with h5py.File(path, "w") as file:
+        for key, name in (("latents_classes", "latents/classes"), ("latents_values", "latents/values")):
+            if key in members:
+                file[name] = members[key]
+        if "imgs" in members:
+            file.create_dataset("imgs", data=members["imgs"], chunks=(60, 2, 4), compression="gzip")
+    return path
+
+
+Write = Callable[..., Path]
+BOTH = pytest.mark.parametrize("write", [write_npz, write_hdf5])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The data set's folder in disentanglement_lib's layout."""
+    (tmp_path / "dsprites").mkdir()
+    return tmp_path / "dsprites"
+
+
+@pytest.fixture
+def trust(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Take a file's checksum for the official one's, as the official file is too big for a test."""
+
+    def put(path: Path) -> None:
+        algorithm, _ = dsprites_official.CHECKSUMS[path.name]
+        digest = hashlib.new(algorithm, path.read_bytes()).hexdigest()
+        monkeypatch.setitem(dsprites_official.CHECKSUMS, path.name, (algorithm, digest))
+
+    return put
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dsprites_official, "BLOCK", 50)
+
+
+def load(folder: Path, verify: bool = True) -> dd.FactorGrid:
+    info = dataclasses.replace(dd.info("dsprites"), space=SPACE)
+    return catalogue._dsprites(Request(info, "official", folder.parent, verify))
+
+
+def no_images(folder: Path) -> bool:
+    return not [path for path in folder.iterdir() if path.name.endswith((".npy", ".json", ".tmp"))]
+
+
+@BOTH
+def test_converts_once_and_needs_the_original_no_more(write: Write, folder: Path, trust: Any) -> None:
+    path = write(folder)
+    trust(path)
+    assert load(folder).source == "official"
+    path.unlink()
+    grid = load(folder)
+    np.testing.assert_array_equal(grid.images(np.arange(SPACE.size))[..., 0], IMAGES)
+    assert grid.fingerprint == hashlib.sha256(IMAGES.tobytes()).hexdigest()
+
+
+@BOTH
+def test_is_found_in_the_data_folder_itself(write: Write, folder: Path, trust: Any) -> None:
+    trust(write(folder.parent))
+    assert len(load(folder)) == SPACE.size
+
+
+def test_a_missing_file_says_where_to_put_it(tmp_path: Path) -> None:
+    with pytest.raises(dd.DataError, match=rf"npz or .*hdf5 from https.* into {tmp_path}.*source='drawn'"):
+        dd.load("dsprites", source="official", data_dir=tmp_path)
+
+
+@BOTH
+def test_another_file_is_refused_unless_told_otherwise(write: Write, folder: Path) -> None:
+    path = write(folder)
+    with pytest.raises(dd.DataError, match=f"{path} is not the official file: (md5|sha256) "):
+        load(folder)
+    assert no_images(folder)
+    load(folder, verify=False)
+    with pytest.raises(dd.DataError, match="is not the official file"):
+        load(folder)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"imgs": None}, "cannot be read as the dSprites file"),
+        ({"latents_classes": None}, "cannot be read as the dSprites file"),
+        ({"latents_classes": CLASSES[::-1]}, "row-major order"),
+        ({"latents_classes": CLASSES[:-1]}, "row-major order"),
+        ({"latents_classes": CLASSES[:, 1:]}, "row-major order"),
+        ({"imgs": IMAGES[:-1]}, "imgs must have shape"),
+        ({"imgs": IMAGES[:, :32]}, "imgs must have shape"),
+        ({"imgs": IMAGES * 255}, "up to 1"),
+        ({"imgs": IMAGES.astype(np.float32)}, "uint8"),
+    ],
+)
+def test_wrong_content(write: Write, folder: Path, trust: Any, changes: dict[str, Any], message: str) -> None:
+    trust(write(folder, **changes))
+    with pytest.raises(dd.DataError, match=message) as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)
+    assert no_images(folder)
+
+
+@BOTH
+@pytest.mark.parametrize("keep", [0, 100, 0.5, 0.99])
+def test_cut_off_file(write: Write, folder: Path, trust: Any, keep: float) -> None:
+    path = write(folder)
+    size = path.stat().st_size
+    os.truncate(path, keep if isinstance(keep, int) else int(keep * size))
+    trust(path)
+    with pytest.raises(dd.DataError, match="cannot be read as the dSprites file"):
+        load(folder)
+    assert no_images(folder)
+
+
+def test_a_spoilt_byte_inside_the_archive(folder: Path) -> None:
+    path = write_npz(folder)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 4] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(dd.DataError, match="cannot be read as the dSprites file"):
+        load(folder, verify=False)
+    assert no_images(folder)
+
+
+@pytest.mark.slow
+def test_full_size_sparse_hdf5(tmp_path: Path, trust: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All 737,280 images in the official file's chunks, of which only a few are written."""
+    monkeypatch.setattr(dsprites_official, "BLOCK", CHUNK)
+    path = tmp_path / f"{dsprites_official.STEM}.hdf5"
+    space = dd.dsprites.SPACE
+    chosen = np.array([0, 300_000, space.size - 1])
+    images = dd.dsprites.draw(space.factors(chosen))
+    with h5py.File(path, "w") as file:
+        classes = np.pad(space.factors(np.arange(space.size)), ((0, 0), (1, 0)))
+        file.create_dataset("latents/classes", data=classes, chunks=(CHUNK, 6), compression="gzip")
+        stored = file.create_dataset("imgs", (space.size, 64, 64), np.uint8, chunks=(CHUNK, 2, 4), compression="gzip")
+        for index, image in zip(chosen, images, strict=True):
+            stored[index] = image
+    trust(path)
+    grid = dd.load("dsprites", source="official", data_dir=tmp_path)
+    np.testing.assert_array_equal(grid.images(chosen)[..., 0], images)
+    assert sum(int(block.sum()) for block in grid.blocks()) == images.sum()
