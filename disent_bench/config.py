@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import disent_datasets
 from disent_metrics.protocol import ScoreProtocol
 from lightning import LightningModule
 
@@ -76,7 +77,7 @@ class RunConfig:
 
     method: str
     dataset: str
-    source: str | None
+    source: str
     protocol: str
     note: str
     settings: Settings
@@ -169,6 +170,9 @@ def resolve(
     """
     names = parse_method(method)
     chosen = load_protocol(protocol)
+    sources = disent_datasets.info(dataset).sources
+    if source is not None and source not in sources:
+        raise ValueError(f"data set '{dataset}' has no source '{source}'; known: {', '.join(sources)}")
     overrides = dict(overrides or {})
     parts = [DEFAULT_BASE, *names] if is_regulariser(names[0]) else names
     own_module = is_module(parts[0])
@@ -198,7 +202,7 @@ def resolve(
     return RunConfig(
         method="+".join(names),
         dataset=dataset,
-        source=source,
+        source=source or sources[0],
         protocol=protocol,
         note=chosen.note,
         settings=resolved,

@@ -8,7 +8,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -87,7 +87,6 @@ def run(
         num_batches=settings.steps,
     )
     grid = data.grid
-    config = replace(config, source=grid.source)
     key = RunKey(config.protocol, config.dataset, config.method, config.key(grid.fingerprint), seed)
     folder = RunFolder(key.folder(runs))
     if folder.state() == "done":

@@ -33,9 +33,7 @@ def test_replaces_the_old_file_at_once(tmp_path: Path, monkeypatch: pytest.Monke
 def test_reaches_the_disk_before_it_takes_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order = []
     sync, rename = os.fsync, os.replace
-    monkeypatch.setattr(
-        os, "fsync", lambda handle: (order.append(f"sync {os.fstat(handle).st_size}"), sync(handle))
-    )
+    monkeypatch.setattr(os, "fsync", lambda handle: (order.append(f"sync {os.fstat(handle).st_size}"), sync(handle)))
     monkeypatch.setattr(os, "replace", lambda source, target: (order.append("name"), rename(source, target)))
     write_atomically(tmp_path / "a", "1234")
     assert order == ["sync 4", "name"]

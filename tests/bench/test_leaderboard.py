@@ -79,9 +79,7 @@ def test_reads_what_a_run_writes(tmp_path: Path) -> None:
         path = runs.RunKey("quick", "dsprites", "topdis", "3f2a", seed).folder(tmp_path)
         path.mkdir(parents=True)
         if seed:
-            runs.RunFolder(path).write_failure(
-                {k: v for k, v in FAILURE.items() if k != "schema"} | {"seed": seed}
-            )
+            runs.RunFolder(path).write_failure({k: v for k, v in FAILURE.items() if k != "schema"} | {"seed": seed})
         else:
             runs.RunFolder(path).write_result({k: v for k, v in RESULT.items() if k != "schema"})
     assert [(r.seed, r.scores, r.failure) for r in read_records(tmp_path)] == [
@@ -148,9 +146,7 @@ def test_a_copied_run_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_filters(tmp_path: Path) -> None:
-    for protocol, dataset, method in itertools.product(
-        ("quick", "full"), ("dsprites", "cars3d"), ("vae", "topdis")
-    ):
+    for protocol, dataset, method in itertools.product(("quick", "full"), ("dsprites", "cars3d"), ("vae", "topdis")):
         save(tmp_path, RESULT, protocol=protocol, dataset=dataset, method=method)
     assert len(read_records(tmp_path)) == 8
     assert {r.protocol for r in read_records(tmp_path, protocol="full")} == {"full"}
@@ -202,9 +198,7 @@ def test_changed_score_settings_never_share_a_row() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_score_that_is_not_finite_is_missing_with_a_reason(value: float) -> None:
-    (row,) = aggregate(
-        [record(0, scores={"mig": 0.2}), record(1, scores={"mig": value}, untrained={"sap": value})]
-    )
+    (row,) = aggregate([record(0, scores={"mig": 0.2}), record(1, scores={"mig": value}, untrained={"sap": value})])
     assert (row.scores["mig"].mean, row.scores["mig"].seeds) == (0.2, (0,))
     assert row.errors == {
         "mig": {1: f"not a finite number ({value})"},
@@ -223,9 +217,7 @@ def test_nan_in_a_file_is_read_as_missing(tmp_path: Path, text: str) -> None:
 
 
 def test_failed_seeds_stand_beside_the_finished_ones() -> None:
-    (row,) = aggregate(
-        [record(0, scores={"mig": 0.2}), record(3, failure="killed"), record(1, failure="nan")]
-    )
+    (row,) = aggregate([record(0, scores={"mig": 0.2}), record(3, failure="killed"), record(1, failure="nan")])
     assert (row.seeds, row.failures) == ((0,), {1: "nan", 3: "killed"})
     (row,) = aggregate([record(3, failure="killed")])
     assert (row.seeds, row.scores) == ((), {})
@@ -289,9 +281,7 @@ def test_interval_lies_within_the_values_around_the_mean(values: list[float]) ->
 @given(scores, st.floats(-10, 10))
 def test_interval_moves_and_turns_with_the_values(values: list[float], shift: float) -> None:
     low, high = bootstrap_interval(values)
-    assert bootstrap_interval([v + shift for v in values]) == pytest.approx(
-        (low + shift, high + shift), abs=1e-6
-    )
+    assert bootstrap_interval([v + shift for v in values]) == pytest.approx((low + shift, high + shift), abs=1e-6)
     assert bootstrap_interval([-v for v in values]) == pytest.approx((-high, -low), abs=1e-6)
 
 

@@ -30,9 +30,7 @@ NOTE = "quick: a sanity check; not comparable with papers"
 
 @pytest.fixture(autouse=True)
 def directions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        disent_metrics, "higher_is_better", lambda name: {"loss": False, "odd": None}.get(name, True)
-    )
+    monkeypatch.setattr(disent_metrics, "higher_is_better", lambda name: {"loss": False, "odd": None}.get(name, True))
 
 
 def record(method: str = "topdis", seed: int = 0, **changed: Any) -> Record:
@@ -112,8 +110,7 @@ def test_rows_of_one_name_are_told_apart_by_key() -> None:
 
 def test_best_follows_the_direction() -> None:
     rows = aggregate(
-        record(name, scores={"mig": value, "loss": value, "odd": value})
-        for name, value in (("a", 0.1), ("b", 0.2))
+        record(name, scores={"mig": value, "loss": value, "odd": value}) for name, value in (("a", 0.1), ("b", 0.2))
     )
     assert best(rows, "mig") == {"b"}
     assert best(rows, "loss") == {"a"}
@@ -151,9 +148,7 @@ def test_training_side_scores_have_no_column_where_the_other_side_has_one() -> N
 
 
 def test_reasons_are_said_once_with_their_seeds() -> None:
-    runs = [
-        record(seed=seed, scores={"mig": 0.1}, errors={"dci": "one active code"}) for seed in (0, 1, 2, 5)
-    ]
+    runs = [record(seed=seed, scores={"mig": 0.1}, errors={"dci": "one active code"}) for seed in (0, 1, 2, 5)]
     failed = [record(seed=seed, failure="loss not finite at step 50") for seed in (3, 8)]
     other = record("vae", scores={"mig": 0.1, "sap": 0.2, "loss": 0.3})
     extra = record("vae", 1, scores={"mig": 0.1})
@@ -419,7 +414,5 @@ def test_an_empty_folder_says_how_to_fill_it() -> None:
 
 
 def test_an_unknown_format_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"unknown format 'cvs'; known: table, markdown, csv, latex, html, json"
-    ):
+    with pytest.raises(ValueError, match=r"unknown format 'cvs'; known: table, markdown, csv, latex, html, json"):
         render([], "cvs")

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from disent_bench.cli import main, parse_overrides, parse_seeds
+
+
+def call(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    status = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.mark.parametrize(("text", "seeds"), [("0", [0]), ("0-2", [0, 1, 2]), ("3,0-1,1", [3, 0, 1])])
+def test_seeds(text: str, seeds: list[int]) -> None:
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "2-1", "0..3", "1,,2"])
+def test_bad_seeds_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="--seeds"):
+        parse_seeds(text)
+
+
+@pytest.mark.parametrize("words", [["steps"], ["=3"], ["steps=1", "steps=2"]])
+def test_bad_overrides_are_refused(words: list[str]) -> None:
+    with pytest.raises(ValueError, match="--set"):
+        parse_overrides([words])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--method", "topdiss"], "unknown method 'topdiss', did you mean 'topdis'? known: "),
+        (["run", "--method", "vae", "--dataset", "dsprite"], "did you mean 'dsprites'"),
+        (["run", "--method", "vae", "--protocol", "qick"], "unknown protocol 'qick', did you mean 'quick'"),
+        (["run", "--method", "vae", "--seeds", "x"], "--seeds takes"),
+        (["run", "--method", "vae", "--set", "steps"], "--set takes key=value"),
+        (["run", "--method", "vae", "--set", "stpes=3"], "did you mean 'steps'"),
+        (["run", "--method", "vae", "--plugin", "nowhere.py"], "plugin 'nowhere.py' is not a file"),
+        (["run", "--method", "vae", "--source", "nowhere", "--dataset", "toy_grid"], "has no source 'nowhere'"),
+        (["run"], "required"),
+        (["run", "--method", "vae", "--stpes", "3"], "--stpes"),
+        (["rnu"], "rnu"),
+        ([], "verb"),
+        (["list", "mehtods"], "mehtods"),
+        (["leaderboard", "--format", "word"], "word"),
+        (["data", "prepare"], "takes the name of a data set"),
+        (["data", "prepare", "dsprite"], "did you mean 'dsprites'"),
+        (["evaluate", "--codes", "nowhere.npy", "--factors", "nowhere.npy"], "nowhere.npy: No such file"),
+    ],
+)
+def test_bad_input_gets_one_line_and_status_2(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, err = call(*arguments, capsys=capsys)
+    assert status == 2
+    assert out == ""
+    assert message.replace("'", "") in err.replace("'", "")
+    assert len(err.splitlines()) == 1
+    assert not list(tmp_path.iterdir()), "bad input leaves nothing behind"
+
+
+def test_a_plugin_that_fails_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plugin = tmp_path / "broken.py"
+    plugin.write_text("import nothing_of_this_name")
+    status, _, err = call("run", "--method", "vae", "--plugin", plugin, capsys=capsys)
+    assert status == 2
+    assert "ModuleNotFoundError" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("what", ["methods", "terms", "datasets", "protocols"])
+def test_lists(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = call("list", what, "--json", capsys=capsys)
+    assert status == 0
+    names = {entry["name"] for entry in json.loads(out)}
+    assert names & {"topdis", "topological", "dsprites", "quick"}
+    _, plain, _ = call("list", what, capsys=capsys)
+    assert {line.split()[0] for line in plain.splitlines()} == names
+
+
+def test_an_empty_runs_folder_says_how_to_fill_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in ("status", "leaderboard"):
+        status, out, _ = call(verb, "--runs", tmp_path / "none", capsys=capsys)
+        assert status == 0
+        assert "make bench METHOD=topdis" in out
+    assert json.loads(call("leaderboard", "--runs", tmp_path, "--format", "json", capsys=capsys)[1]) == []
+
+
+def test_run_status_and_leaderboard(tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs, output = tmp_path / "runs", tmp_path / "table.csv"
+    short = ["steps=3", "batch_size=8", "log_every=1", "scores.scores=[mig]", "scores.num_train=200"]
+    arguments = ["run", "--method", "vae", "--dataset", "toy_grid", "--seeds", "0-1", "--runs", runs]
+    status, _, err = call(*arguments, "--data-dir", data_dir, "--set", *short, capsys=capsys)
+    assert status == 0, err
+    _, out, _ = call("status", "--runs", runs, capsys=capsys)
+    assert [line.split()[:2] for line in out.splitlines()] == [["done", "3/3"]] * 2
+    status, out, _ = call("leaderboard", "--runs", runs, "--format", "json", capsys=capsys)
+    (row,) = json.loads(out)
+    assert (row["protocol"], row["dataset"], row["source"], row["method"]) == ("quick", "toy_grid", "drawn", "vae")
+    assert (row["seeds"], row["failed"]) == ([0, 1], [])
+    assert set(row["scores"]["mig"]) == {"mean", "std", "ci95", "n", "higher_is_better"}
+    status, out, _ = call("leaderboard", "--runs", runs, capsys=capsys)
+    assert "vae" in out
+    call("leaderboard", "--runs", runs, "--format", "csv", "--output", output, capsys=capsys)
+    assert "mig_mean" in output.read_text()
+
+
+@pytest.mark.parametrize("ending", [".npy", ".npz", ".csv", ".pt"])
+def test_evaluate_reads_files(ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    factors = np.random.default_rng(0).integers((3, 4), size=(600, 2))
+    arrays = {"codes": factors + 0.25, "factors": factors}
+    for name, array in arrays.items():
+        path = tmp_path / f"{name}{ending}"
+        match ending:
+            case ".npy":
+                np.save(path, array)
+            case ".npz":
+                np.savez(path, array)
+            case ".csv":
+                np.savetxt(path, array, delimiter=",", header="a,b", comments="", fmt="%g")
+            case ".pt":
+                torch.save(torch.from_numpy(array), path)
+    given = ["evaluate", "--codes", tmp_path / f"codes{ending}", "--factors", tmp_path / f"factors{ending}"]
+    status, out, err = call(*given, "--json", capsys=capsys)
+    assert status == 0, err
+    result = json.loads(out)
+    assert result["protocol"] == "locatello2019"
+    assert result["scores"]["mig"] > 0.9
+    assert any("no test set given" in note for note in result["notes"])
+    _, plain, _ = call(*given, capsys=capsys)
+    assert "mig" in plain
+
+
+def test_evaluate_refuses_what_is_no_array(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = tmp_path / "codes.npy"
+    bad.write_bytes(b"nothing")
+    factors = tmp_path / "factors.txt"
+    factors.write_text("1")
+    for path, message in ((bad, "cannot be read as an array"), (factors, "is not a .npy")):
+        status, _, err = call("evaluate", "--codes", path, "--factors", factors, capsys=capsys)
+        assert status == 2
+        assert message in err
+
+
+def test_the_module_is_the_same_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "disent_bench", "run", "--method", "topdiss"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("disent-bench: unknown method")

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import disent_bench.methods  # noqa: F401
+from disent_bench.config import parse_method, resolve
+from disent_bench.hints import parse_value
+from disent_bench.protocols import load_protocol, protocol_names
+
+
+def key(method: str, protocol: str = "quick", **overrides: object) -> str:
+    return resolve(method, "toy_grid", protocol, overrides=overrides).key("data")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("vae", ["vae"]), ("topdis+beta_vae", ["beta_vae", "topdis"]), ("topdis", ["topdis"])],
+)
+def test_a_sum_is_its_base_and_its_sorted_regularisers(text: str, names: list[str]) -> None:
+    assert parse_method(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("topdiss", "unknown method 'topdiss', did you mean 'topdis'"),
+        ("vae+beta_vae", "more than one base method: vae, beta_vae"),
+        ("vae+topdis+topdis", "appears twice"),
+        ("", "unknown method ''"),
+        ("vae+", "unknown method ''"),
+    ],
+)
+def test_sums_that_make_no_sense_are_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("+", r"\+")):
+        parse_method(text)
+
+
+def test_a_regulariser_alone_stands_on_beta_tcvae() -> None:
+    config = resolve("topdis", "toy_grid", "quick")
+    assert config.method == "topdis"
+    assert list(config.recipes) == ["beta_tcvae", "topdis"]
+    assert list(config.terms) == ["reconstruction", "kl", "total_correlation", "topological"]
+    assert config.key("data") == key("topdis+beta_tcvae")
+
+
+def test_a_recipe_and_its_term_can_both_be_changed() -> None:
+    by_recipe = key("topdis", **{"methods.topdis.gamma": 7})
+    assert by_recipe == key("topdis", **{"terms.topological.weight": 7})
+    assert by_recipe != key("topdis")
+    both = resolve(
+        "topdis", "toy_grid", "quick", overrides={"methods.topdis.gamma": 7, "terms.topological.weight": 2.0}
+    )
+    assert both.terms["topological"]["weight"] == 2.0
+
+
+def test_the_key_holds_what_the_result_depends_on() -> None:
+    assert key("vae") == key("vae", checkpoint_every=3, log_every=7, evaluate_every=9)
+    changed = [
+        key("vae"),
+        key("vae", steps=17),
+        key("vae", batch_size=17),
+        key("vae", learning_rate=0.5),
+        key("vae", **{"terms.kl.weight": 1.5}),
+        key("vae", **{"scores.num_train": 77}),
+        key("vae", precision="32"),
+        resolve("vae", "toy_grid", "quick").key("other data"),
+        resolve("vae", "dsprites", "quick").key("data"),
+        resolve("vae", "dsprites", "quick", source="official").key("data"),
+        key("vae", protocol="locatello2019"),
+    ]
+    # on a processor without bfloat16, "auto" is "32" already
+    assert len(set(changed)) >= len(changed) - 1
+
+
+def test_the_key_is_the_same_in_every_process() -> None:
+    program = "import disent_bench.methods; from disent_bench.config import resolve; "
+    program += "print(resolve('topdis', 'toy_grid', 'quick').key('data'))"
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env
+        ).stdout.strip()
+        for env in ({"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2"})
+    ]
+    assert printed == [key("topdis")] * 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"stesp": 3}, "unknown setting 'stesp', did you mean 'steps'"),
+        ({"terms.topolgical.weight": 3}, "did you mean 'terms.topological.weight'"),
+        ({"terms.kl": 3}, "unknown setting 'terms.kl'"),
+        ({"methods.topdis.gama": 3}, "did you mean 'methods.topdis.gamma'"),
+        ({"scores.num_trian": 3}, "did you mean 'num_train'"),
+        ({"steps": "many"}, "steps is a whole number, not 'many'"),
+        ({"steps": 1.5}, "steps is a whole number, not 1.5"),
+        ({"steps": 0}, "steps is at least 1"),
+        ({"learning_rate": True}, "learning_rate is a number, not True"),
+        ({"learning_rate": -1.0}, "learning_rate is above 0"),
+        ({"precision": "16"}, "precision is auto or bf16 or 32"),
+        ({"terms.topological.power": "two"}, "terms.topological.power is a number"),
+        ({"terms.topological.start": -1}, "start of a term"),
+        ({"terms.topological.axis": "random"}, "terms.topological.axis is weight_norm or uniform"),
+        ({"terms.kl.weight": {"kind": "liner"}}, "did you mean 'linear'"),
+    ],
+)
+def test_bad_settings_say_what_would_work(overrides: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        resolve("topdis", "toy_grid", "quick", overrides=overrides)
+
+
+def test_settings_take_the_type_of_their_hint() -> None:
+    config = resolve("topdis", "toy_grid", "quick", overrides={"steps": 2e2, "terms.topological.max_bars": None})
+    assert config.settings.steps == 200
+    assert isinstance(config.settings.steps, int)
+    assert config.terms["topological"]["max_bars"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 1e-3),
+        ("3", 3),
+        ("null", None),
+        ("true", True),
+        ("[mig]", ["mig"]),
+        ("{kind: pi, target: 5}", {"kind": "pi", "target": 5}),
+        ("abc", "abc"),
+    ],
+)
+def test_values_read_as_yaml_with_all_numbers(text: str, value: object) -> None:
+    assert parse_value(text) == value
+
+
+@pytest.mark.parametrize("name", protocol_names())
+def test_every_protocol_resolves_and_can_be_written_down(name: str) -> None:
+    assert load_protocol(name).title
+    config = resolve("topdis", "dsprites", name)
+    again = yaml.safe_load(yaml.safe_dump(config.to_dict()))
+    assert again == config.to_dict()
+    assert config.scores.name == name
+
+
+def test_a_plugin_is_part_of_the_key(tmp_path: Path) -> None:
+    keys = []
+    for text in ("a = 1", "a = 2"):
+        plugin = tmp_path / "plugin.py"
+        plugin.write_text(text)
+        keys.append(resolve("vae", "toy_grid", "quick", plugin=plugin).key("data"))
+    assert keys[0] != keys[1]

@@ -1,0 +1,36 @@
+"""What importing loads, in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("package", "unwanted"),
+    [
+        ("disent_metrics", ["lightning", "disent_bench", "disent_datasets"]),
+        ("disent_metrics.functional", ["lightning"]),
+        ("disent_datasets", ["lightning", "disent_bench", "disent_metrics"]),
+        ("disent_bench.render", ["lightning", "torch"]),
+        ("disent_bench.functional.rtd", ["lightning"]),
+        ("disent_bench.terms", ["lightning"]),
+    ],
+)
+def test_imports_stay_light(package: str, unwanted: list[str]) -> None:
+    program = f"import sys, {package}; print([m for m in {unwanted} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_dependencies_point_one_way(root: Path) -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([lint], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_source_roots_are_no_packages(root: Path) -> None:
+    assert not [name for name in ("datasets", "metrics", "tests") if (root / name / "__init__.py").exists()]

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from disent_bench.nets import NETWORKS, build_network
+
+
+def count(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize(("channels", "encoder", "decoder"), [(1, 309_204, 381_313), (3, 310_228, 382_339)])
+def test_locatello2019_has_the_published_sizes(channels: int, encoder: int, decoder: int) -> None:
+    pair = build_network("locatello2019", (channels, 64, 64))
+    assert [count(network) for network in pair] == [encoder, decoder]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_shapes(name: str, channels: int) -> None:
+    encoder, decoder = build_network(name, (channels, 64, 64), latent_dim=7)
+    mean, logvar = encoder(torch.rand(2, channels, 64, 64))
+    assert mean.shape == logvar.shape == (2, 7)
+    assert decoder(mean).shape == (2, channels, 64, 64)
+    assert decoder.latent_norms().shape == (7,)
+
+
+def test_weight_norms_belong_to_latents() -> None:
+    _, decoder = build_network("roth2023", (1, 64, 64), latent_dim=3)
+    with torch.no_grad():
+        decoder.first.weight[:, 1] = 0.0
+    assert (decoder.latent_norms() == 0).tolist() == [False, True, False]
+
+
+def test_initialisation_follows_the_source() -> None:
+    encoder, decoder = build_network("locatello2019", (1, 64, 64))
+    weight = encoder.features[0].weight  # Glorot: bound sqrt(6 / (fan in + fan out)), 16 and 512
+    assert float(weight.abs().max()) <= (6 / (16 + 512)) ** 0.5
+    assert float(decoder.first.bias.abs().max()) == 0.0
+    torch.manual_seed(0)
+    encoder, _ = build_network("topdis_large", (1, 64, 64))
+    assert float(encoder.features[2].weight.std()) == pytest.approx(0.02, rel=0.05)
+
+
+def test_bad_requests_are_refused() -> None:
+    with pytest.raises(ValueError, match="unknown network 'resnet'; known: locatello2019"):
+        build_network("resnet", (1, 64, 64))
+    with pytest.raises(ValueError, match="takes 64x64 images, not 32x32"):
+        build_network("roth2023", (1, 32, 32))

@@ -1,0 +1,192 @@
+"""Runs that are cut off in every way lose nothing: each test cuts a real process."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+STEPS = 30
+SETTINGS = [
+    f"steps={STEPS}",
+    "batch_size=16",
+    "log_every=1",
+    "checkpoint_every=8",
+    "evaluate_every=7",
+    "methods.topdis.delay=3",
+    "terms.kl.weight={kind: pi, target: 5, ki: -0.01, every: 10}",
+    "scores.scores=[mig]",
+    "scores.num_train=300",
+    "scores.num_test=200",
+]
+
+
+def command(runs: Path, data_dir: Path, *more: str, method: str = "topdis") -> list[str]:
+    return [
+        *(sys.executable, "-m", "disent_bench", "run", "--method", method, "--dataset", "toy_grid"),
+        *("--runs", str(runs), "--data-dir", str(data_dir), "--device", "cpu", *more, "--set", *SETTINGS),
+    ]
+
+
+def finish(runs: Path, data_dir: Path, *more: str, method: str = "topdis") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(runs, data_dir, *more, method=method), capture_output=True, text=True, check=False, timeout=240
+    )
+
+
+def only_run(runs: Path) -> Path:
+    (folder,) = runs.glob("*/*/*/*/seed-0")
+    return folder
+
+
+def logged(folder: Path) -> list[dict]:
+    """What the run computed: time and memory left out."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    measured = ("throughput/", "topological/barcode_ms")
+    return [
+        line
+        for line in ({k: v for k, v in line.items() if not k.startswith(measured)} for line in lines)
+        if len(line) > 1
+    ]
+
+
+def cut(process: subprocess.Popen, runs: Path, step: int, number: int) -> None:
+    """Send a signal once the run has logged ``step``."""
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        found = list(runs.glob("*/*/*/*/seed-0/metrics.jsonl"))
+        if found and f'"step": {step},' in found[0].read_text():
+            process.send_signal(number)
+            return
+        time.sleep(0.01)
+    raise AssertionError("the run did not get far enough")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
+    """A run that nothing interrupted."""
+    runs = tmp_path_factory.mktemp("whole")
+    done = finish(runs, data_dir)
+    assert done.returncode == 0, done.stderr
+    return only_run(runs)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_was_cut_off_ends_like_one_that_was_not(
+    number: int, whole: Path, tmp_path: Path, data_dir: Path
+) -> None:
+    with subprocess.Popen(command(tmp_path, data_dir), stderr=subprocess.PIPE, text=True) as process:
+        cut(process, tmp_path, 12, number)
+        _, said = process.communicate(timeout=200)
+    folder = only_run(tmp_path)
+    assert not (folder / "result.json").exists()
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 130, said
+        assert "the same command goes on" in said
+    done = finish(tmp_path, data_dir)
+    assert done.returncode == 0, done.stderr
+    assert "going on from step" in done.stderr
+    ours, theirs = (torch.load(f / "last.ckpt", weights_only=True) for f in (folder, whole))
+    assert ours["state_dict"].keys() == theirs["state_dict"].keys()
+    for name, value in ours["state_dict"].items():
+        other = theirs["state_dict"][name]
+        same = torch.equal(value, other) if isinstance(value, torch.Tensor) else value == other
+        assert same, f"{name} differs"
+    assert str(ours["optimizer_states"]) == str(theirs["optimizer_states"])
+    assert logged(folder) == logged(whole)
+    results = [json.loads((f / "result.json").read_text()) for f in (folder, whole)]
+    assert results[0]["scores"] == results[1]["scores"]
+    assert results[0]["untrained"] == results[1]["untrained"]
+    assert results[0]["training"]["skipped_terms"] == results[1]["training"]["skipped_terms"]
+
+
+def test_a_done_run_is_skipped(whole: Path, data_dir: Path) -> None:
+    before = (whole / "result.json").stat().st_mtime_ns
+    again = finish(whole.parents[4], data_dir)
+    assert again.returncode == 0
+    assert "already done" in again.stderr
+    assert (whole / "result.json").stat().st_mtime_ns == before
+
+
+def test_a_run_that_was_cut_off_while_it_was_scored_is_not_trained_again(
+    whole: Path, tmp_path: Path, data_dir: Path
+) -> None:
+    assert finish(tmp_path, data_dir).returncode == 0
+    folder = only_run(tmp_path)
+    (folder / "result.json").unlink()
+    (folder / "traversals.png").unlink()
+    assert finish(tmp_path, data_dir).returncode == 0
+    results = [json.loads((f / "result.json").read_text()) for f in (folder, whole)]
+    assert results[0]["scores"] == results[1]["scores"]
+    assert logged(folder) == logged(whole)
+    assert (folder / "traversals.png").exists()
+
+
+def test_a_loss_that_is_not_finite_is_recorded_as_failed(tmp_path: Path, data_dir: Path) -> None:
+    done = finish(tmp_path, data_dir, "--set", "terms.total_correlation.weight=1e38")
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("1 of 1 runs failed")
+    assert "not finite at step" in done.stderr
+    folder = only_run(tmp_path)
+    assert "not finite" in json.loads((folder / "failure.json").read_text())["reason"]
+    assert not (folder / "result.json").exists()
+    table = subprocess.run(
+        [sys.executable, "-m", "disent_bench", "leaderboard", "--runs", str(tmp_path), "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(table.stdout)[0]["failed"] == [0]
+
+
+def test_a_full_disk_fails_the_run_and_keeps_the_latest_checkpoint(whole: Path, tmp_path: Path, data_dir: Path) -> None:
+    def small_files() -> None:
+        size = (whole / "last.ckpt").stat().st_size // 2
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    full = subprocess.run(
+        command(tmp_path, data_dir), capture_output=True, text=True, check=False, preexec_fn=small_files
+    )
+    assert full.returncode == 1, full.stderr
+    assert "File too large" in full.stderr
+    assert "Traceback" not in full.stderr
+    folder = only_run(tmp_path)
+    assert not (folder / "last.ckpt").exists()
+    assert not list(folder.glob(".last.ckpt*"))
+    assert finish(tmp_path, data_dir).returncode == 0
+    assert logged(folder) == logged(whole)
+    assert not (folder / "failure.json").exists()
+
+
+def test_two_processes_do_not_train_one_run(tmp_path: Path, data_dir: Path) -> None:
+    with subprocess.Popen(command(tmp_path, data_dir), stderr=subprocess.DEVNULL) as first:
+        while not list(tmp_path.glob("*/*/*/*/seed-0/metrics.jsonl")):
+            time.sleep(0.01)
+        first.send_signal(signal.SIGSTOP)
+        second = finish(tmp_path, data_dir)
+        first.send_signal(signal.SIGCONT)
+        assert second.returncode == 1
+        assert "another process is working on" in second.stderr
+        assert first.wait(200) == 0
+    assert (only_run(tmp_path) / "result.json").exists()
+    assert not (only_run(tmp_path) / "failure.json").exists()
+
+
+def test_evaluation_does_not_change_the_training(whole: Path, tmp_path: Path, data_dir: Path) -> None:
+    settings = [s for s in SETTINGS if not s.startswith(("evaluate_every", "checkpoint_every"))]
+    base = command(tmp_path, data_dir)[: -len(SETTINGS)]
+    subprocess.run([*base, *settings, "checkpoint_every=1000", "evaluate_every=0"], capture_output=True, check=True)
+    folder = only_run(tmp_path)
+    assert folder.parent.name == whole.parent.name  # the schedule is not part of the key
+    ours, theirs = (torch.load(f / "last.ckpt", weights_only=True)["state_dict"] for f in (folder, whole))
+    assert all(torch.equal(v, theirs[k]) for k, v in ours.items() if isinstance(v, torch.Tensor))
