@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,8 @@ def resolve(
     """Resolve what the user typed into a `RunConfig`.
 
     Later wins: defaults of the code, the protocol, ``overrides`` of recipes and settings, ``overrides`` of terms. A
-    sum of regularisers alone stands on `DEFAULT_BASE`.
+    sum of regularisers alone stands on the ``default_base`` that one of them names, else on
+    `DEFAULT_BASE`.
 
     Raises:
         ValueError: if a name or key is unknown or a value is bad; the message says what would work.
@@ -174,7 +175,7 @@ def resolve(
     if source is not None and source not in sources:
         raise ValueError(f"data set '{dataset}' has no source '{source}'; known: {', '.join(sources)}")
     overrides = dict(overrides or {})
-    parts = [DEFAULT_BASE, *names] if is_regulariser(names[0]) else names
+    parts = [_default_base(names), *names] if is_regulariser(names[0]) else names
     own_module = is_module(parts[0])
     tree: Tree = asdict(Settings(**_checked("", chosen.settings, argument_hints(Settings))))
     if own_module:
@@ -212,6 +213,11 @@ def resolve(
         changes={key: value for key, value in overrides.items() if key not in SCHEDULE_NAMES},
         plugin=hashlib.sha256(plugin.read_bytes()).hexdigest() if plugin else "",
     )
+
+
+def _default_base(names: Sequence[str]) -> str:
+    own = [getattr(METHODS[name].factory, "default_base", None) for name in names]
+    return next((base for base in own if base is not None), DEFAULT_BASE)
 
 
 def _sum_of(recipes: Mapping[str, Mapping[str, Any]]) -> Objective:

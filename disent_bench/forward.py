@@ -21,7 +21,8 @@ class Pass:
         logits: Bernoulli logits of the decoded ``z``, shaped like ``x``; None if the objective needs no decoder.
         decode: the decoder, from latents to float32 logits.
         encode: the encoder, from images to ``(mean, logvar)``.
-        latent_norms: L2 norm of the decoder's first-layer weights leaving each latent, shape ``(latent,)``.
+        latent_norms: L2 norm of the decoder's first-layer weights leaving each latent, shape ``(latent,)``;
+            None without a decoder.
         step: number of optimiser steps taken before this pass.
         n_train: number of images in the training set.
         second: the pass over a second, independent batch, if a term asked for it (``needs = {"second"}``).
@@ -34,7 +35,7 @@ class Pass:
     logits: Tensor | None
     decode: Callable[[Tensor], Tensor]
     encode: Callable[[Tensor], tuple[Tensor, Tensor]]
-    latent_norms: Tensor
+    latent_norms: Tensor | None
     step: int
     n_train: int
     second: Pass | None = None

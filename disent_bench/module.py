@@ -54,6 +54,8 @@ def resolve_precision(precision: str, device: torch.device | None = None) -> str
 class DisentModule(lightning.LightningModule):
     """A variational autoencoder trained on an `Objective`, with manual optimisation.
 
+    There is a decoder if some term needs one; else ``decoder`` is None.
+
     Batches offer ``images``, float ``(b, c, h, w)`` in [0, 1], and ``second`` (images again, or None).
     """
 
@@ -69,9 +71,9 @@ class DisentModule(lightning.LightningModule):
         self.automatic_optimization = False
         self.training_settings = training or Training()
         self.objective = objective
-        self.encoder, self.decoder = build_network(
-            self.training_settings.network, image_shape, self.training_settings.latent_dim
-        )
+        settings = self.training_settings
+        self.encoder, decoder = build_network(settings.network, image_shape, settings.latent_dim)
+        self.decoder = decoder if "decoder" in objective.needs else None
         self.n_train = n_train
         self.log_every = log_every
         self.step = 0
@@ -98,7 +100,8 @@ class DisentModule(lightning.LightningModule):
         return mean.float(), logvar.float()
 
     def decode_logits(self, z: Tensor) -> Tensor:
-        """Return Bernoulli logits of latents ``(b, latent)``, in float32."""
+        """Return Bernoulli logits of latents ``(b, latent)``, in float32; not for an objective without a decoder."""
+        assert self.decoder is not None
         with self._autocast():
             logits = self.decoder(z)
         return logits.float()
@@ -120,10 +123,10 @@ class DisentModule(lightning.LightningModule):
             mean=mean,
             logvar=logvar,
             z=z,
-            logits=self.decode_logits(z) if "decoder" in self.objective.needs else None,
+            logits=None if self.decoder is None else self.decode_logits(z),
             decode=self.decode_logits,
             encode=self.encode_posterior,
-            latent_norms=self.decoder.latent_norms().detach(),
+            latent_norms=None if self.decoder is None else self.decoder.latent_norms().detach(),
             step=self.step,
             n_train=self.n_train,
             second=None if second is None else self.run_pass(second),
@@ -157,7 +160,7 @@ class DisentModule(lightning.LightningModule):
             logger.log_metrics(values, step=self.step)
 
     def _network_parameters(self) -> list[torch.nn.Parameter]:
-        return [*self.encoder.parameters(), *self.decoder.parameters()]
+        return [p for network in (self.encoder, self.decoder) if network is not None for p in network.parameters()]
 
     def _autocast(self) -> torch.autocast:
         enabled = resolve_precision(self.training_settings.precision, self.device) == "bf16"

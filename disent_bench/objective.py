@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -82,6 +82,16 @@ class Term(nn.Module):
             if name not in current:
                 raise unknown_name(f"setting of term '{self.name}'", name, current)
         return type(self)(**{**current, **changes})
+
+
+def choose(name: str, value: str, known: Sequence[str]) -> None:
+    """Refuse a setting that is not one of the ``known`` words.
+
+    Raises:
+        ValueError: naming the setting and what it can be.
+    """
+    if value not in known:
+        raise ValueError(f"{name} is one of {', '.join(known)}, not '{value}'")
 
 
 def argument_names(cls: type) -> list[str]:

@@ -60,8 +60,8 @@ class Traversals(Callback):
         self.finish(pl_module, trainer.loggers)
 
     def finish(self, module: LightningModule, loggers: Sequence[Logger]) -> None:
-        """Draw ``module`` as it is now; a module without ``decode`` has no picture."""
-        if not hasattr(module, "decode"):
+        """Draw ``module`` as it is now; one without a decoder has no picture."""
+        if not hasattr(module, "decode") or getattr(module, "decoder", ...) is None:
             return
         picture = undisturbed(traversal_picture)(module, self.images.to(module.device))
         write_atomically(self.path, picture)
@@ -77,7 +77,6 @@ def traversal_picture(module: Any, images: Tensor) -> bytes:
     training = module.training
     module.eval()
     codes = module.encode(images)
-    latent_dim = codes.shape[1]
     centre, spread = codes.mean(dim=0), codes.std(dim=0)
     order = spread.argsort(descending=True)
     values = centre + spread * torch.linspace(-REACH, REACH, COLUMNS, device=codes.device)[:, None]
@@ -89,40 +88,33 @@ def traversal_picture(module: Any, images: Tensor) -> bytes:
     decoded = torch.stack(rows).float().cpu().numpy()
     first = module.decode(codes[:1])[0].float().cpu().numpy()
     module.train(training)
-    return _figure(images[0].cpu().numpy(), first, decoded, order.tolist(), spread[order].tolist(), latent_dim)
+    return _figure(images[0].cpu().numpy(), first, decoded, order.tolist(), spread[order].tolist())
 
 
-def _figure(
-    image: np.ndarray,
-    decoded: np.ndarray,
-    rows: np.ndarray,
-    order: list[int],
-    spread: list[float],
-    latent_dim: int,
-) -> bytes:
-    figure = Figure(figsize=(1.0 * (COLUMNS + 2), 0.98 * latent_dim + 0.5), layout="constrained")
-    axes = figure.subplots(latent_dim, COLUMNS + 1, squeeze=False)
-    for axis in axes.flat:
-        axis.set_xticks([])
-        axis.set_yticks([])
-        axis.set_frame_on(False)
-    for row, latent in enumerate(order):
+def _figure(image: np.ndarray, decoded: np.ndarray, rows: np.ndarray, order: list[int], spread: list[float]) -> bytes:
+    """Draw one mosaic: the image and its decoding in the first column, a latent's traversal in each row beside it."""
+    channels, height, width = image.shape
+    gap = max(2, width // 32)
+    tall, wide = height + gap, width + gap
+    canvas = np.ones((len(order) * tall, (COLUMNS + 1) * wide + 3 * gap, channels))
+    left = wide + 3 * gap
+    for row, pictures in enumerate([[image], [decoded], *([[]] * len(order))][: len(order)]):
+        for picture in pictures:
+            canvas[row * tall : row * tall + height, :width] = np.moveaxis(picture, 0, -1)
         for column in range(COLUMNS):
-            _show(axes[row, column + 1], rows[row, column])
-        axes[row, 1].set_ylabel(f"z{latent}\nstd {spread[row]:.2f}", rotation=0, ha="right", va="center", fontsize=8)
-    _show(axes[0, 0], image)
-    axes[0, 0].set_title("image", fontsize=8)
-    if latent_dim > 1:
-        _show(axes[1, 0], decoded)
-        axes[1, 0].set_title("decoded", fontsize=8)
-    for column, value in enumerate(np.linspace(-REACH, REACH, COLUMNS)):
-        axes[0, column + 1].set_title(f"{value:+.1f} std", fontsize=8)
+            start = left + column * wide
+            canvas[row * tall : row * tall + height, start : start + width] = np.moveaxis(rows[row, column], 0, -1)
+    figure = Figure(figsize=(canvas.shape[1] / 75 + 0.9, canvas.shape[0] / 75 + 0.5), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(canvas.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_frame_on(False)
+    labels = [f"z{latent}, std {value:.2f}" for latent, value in zip(order, spread, strict=True)]
+    axes.set_yticks([row * tall + height / 2 for row in range(len(order))], labels, fontsize=8)
+    steps = [f"{value:+.1f} std" for value in np.linspace(-REACH, REACH, COLUMNS)]
+    centres = [left + column * wide + width / 2 for column in range(COLUMNS)]
+    axes.set_xticks([width / 2, *centres], ["image,\ndecoded", *steps], fontsize=8)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
-
-
-def _show(axis: object, image: np.ndarray) -> None:
-    pixels = np.moveaxis(image, 0, -1)
-    grey = pixels.shape[-1] == 1
-    axis.imshow(pixels[..., 0] if grey else pixels, cmap="gray" if grey else None, vmin=0, vmax=1)  # type: ignore[attr-defined]

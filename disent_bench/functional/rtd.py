@@ -210,8 +210,8 @@ def rtd_loss(
             substitute ("immovable") matrix: ``b`` in place of ``min(a, b)``. Its value is then not the sum of
             the bar lengths, it is not symmetric, and it pulls more at ``b``, the shifted cloud. (Its
             substitutes for the births of the max graphs change nothing, because those births always lie in
-            the block that the substitution keeps.) At equal filtration its Rips engine puts cone triangles
-            last, and so does this.
+            the block that the substitution keeps.) Which of several simplices of one filtration is read matters
+            there; cone triangles come last, as in Ripser's order (inferred: the engine itself was not run).
 
     Returns:
         Scalar, in the unit of the distances to the ``power``.

@@ -1,5 +1,5 @@
 """Recipes: a base method is an objective, a regulariser is a list of terms that fits any base."""
 
-from disent_bench.methods import autoencoders, topdis
+from disent_bench.methods import autoencoders, geometry, topdis
 
-__all__ = ["autoencoders", "topdis"]
+__all__ = ["autoencoders", "geometry", "topdis"]

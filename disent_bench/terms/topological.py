@@ -11,7 +11,7 @@ from torch import Tensor
 from disent_bench.forward import Pass
 from disent_bench.functional.distances import euclidean_distances, scale_by_quantile
 from disent_bench.functional.rtd import rtd_loss
-from disent_bench.objective import SkipStep, Term
+from disent_bench.objective import SkipStep, Term, choose
 from disent_bench.registry import register_term
 
 MIN_POINTS = 4
@@ -69,10 +69,10 @@ class Topological(Term):
             raise ValueError(f"shift is between 0 and 0.5 in CDF units, not {shift}")
         if quantile is not None and not 0.0 < quantile <= 1.0:
             raise ValueError(f"quantile is in (0, 1] or None, not {quantile}")
-        _choice("axis", axis, ("weight_norm", "uniform"))
-        _choice("latents", latents, ("sample", "mean"))
-        _choice("batch", batch, ("same", "second"))
-        _choice("routing", routing, ("exact", "official"))
+        choose("axis", axis, ("weight_norm", "uniform"))
+        choose("latents", latents, ("sample", "mean"))
+        choose("batch", batch, ("same", "second"))
+        choose("routing", routing, ("exact", "official"))
         self.shift, self.power, self.max_bars, self.quantile = shift, power, max_bars, quantile
         self.axis, self.latents, self.batch, self.routing = axis, latents, batch, routing
         self.needs = frozenset({"decoder"} if batch == "same" else {"decoder", "second"})
@@ -87,6 +87,7 @@ class Topological(Term):
         source = p if self.batch == "same" else p.second
         assert source is not None
         z = source.z if self.latents == "sample" else source.mean
+        assert p.latent_norms is not None
         norms = p.latent_norms if self.axis == "weight_norm" else torch.ones_like(p.latent_norms)
         latent = torch.multinomial(norms.float(), 1)
         sign = 2.0 * torch.randint(2, (1,), device=z.device) - 1.0
@@ -102,15 +103,14 @@ class Topological(Term):
         start = time.perf_counter()
         value = rtd_loss(a, b, power=self.power, max_bars=self.max_bars, routing=self.routing)
         self._measurements = {"points": float(len(a)), "barcode_ms": 1e3 * (time.perf_counter() - start)}
-        return value.to(z.dtype)
+        return value
 
     def measurements(self) -> dict[str, float]:
         """Points that stayed valid, and the time that the four barcodes took, in the latest step."""
         return self._measurements
 
     def _normalised_distances(self, logits: Tensor) -> Tensor:
-        # In float64 near pairs keep their digits, and coinciding points their distance of 0.
-        distances = euclidean_distances(torch.sigmoid(logits).flatten(1).double())
+        distances = euclidean_distances(torch.sigmoid(logits).flatten(1))
         if self.quantile is None:
             return distances / len(distances) ** 0.5
         return scale_by_quantile(distances, self.quantile)
@@ -134,8 +134,3 @@ def shift_latent(z: Tensor, latent: Tensor, shift: Tensor) -> tuple[Tensor, Tens
     valid = (target > 0.0) & (target < 1.0)
     moved = torch.special.ndtri(target.where(valid, 0.5)) * std + mean
     return z.index_copy(1, latent, moved.where(valid, column).to(z.dtype)[:, None]), valid
-
-
-def _choice(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{name} is one of {', '.join(known)}, not '{value}'")

@@ -25,9 +25,17 @@ def module_for(term: Term) -> DisentModule:
 def pass_for(module: DisentModule, seed: int = 0, size: int = 24) -> Pass:
     torch.manual_seed(seed)
     images = torch.rand(2, size, *SHAPE).round()
-    # fresh decoders hardly react to their latents; spread latents make every term see something
-    p = module.run_pass(images[0], images[1] if "second" in module.objective.needs else None)
-    return p if p.logits is not None else dataclasses.replace(p, logits=module.decode_logits(p.z))
+    return module.run_pass(images[0], images[1] if "second" in module.objective.needs else None)
+
+
+def batch_fields(p: Pass) -> dict[str, torch.Tensor]:
+    fields = {key: getattr(p, key) for key in ("x", "mean", "logvar", "z", "logits")}
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _value(module: DisentModule, name: str, p: Pass, seed: int) -> float:
+    torch.manual_seed(seed)
+    return module.objective[name](p).item()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,12 +69,12 @@ def test_value_does_not_depend_on_the_order_of_the_batch(name: str) -> None:
     module = module_for(make_term(name))
     p = pass_for(module)
     order = torch.randperm(len(p.x), generator=torch.Generator().manual_seed(3))
-    shuffled = dataclasses.replace(p, **{key: getattr(p, key)[order] for key in ("x", "mean", "logvar", "z", "logits")})
-    values = []
-    for each in (p, shuffled):
-        torch.manual_seed(2)
-        values.append(module.objective[name](each))
-    torch.testing.assert_close(values[0], values[1], rtol=1e-4, atol=1e-4)
+    shuffled = dataclasses.replace(p, **{key: value[order] for key, value in batch_fields(p).items()})
+    values = torch.tensor([[_value(module, name, each, seed) for seed in range(60)] for each in (p, shuffled)])
+    # equal draw by draw, or, where random numbers belong to images, on average over draws
+    error = (values.var(dim=1).sum() / values.shape[1]).sqrt()
+    same = torch.isclose(values[0], values[1], rtol=1e-4, atol=1e-4).all()
+    assert same or (values[0].mean() - values[1].mean()).abs() < 4 * error
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -92,7 +100,7 @@ def test_settings_rebuild_the_term(name: str) -> None:
 def test_a_collapsed_batch_gives_a_finite_value_or_is_skipped(name: str) -> None:
     module = module_for(make_term(name))
     p = pass_for(module)
-    same = {key: getattr(p, key)[:1].expand_as(getattr(p, key)) for key in ("x", "mean", "logvar", "z", "logits")}
+    same = {key: value[:1].expand_as(value) for key, value in batch_fields(p).items()}
     try:
         value = module.objective[name](dataclasses.replace(p, **same))
     except SkipStep:

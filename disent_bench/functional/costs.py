@@ -1,0 +1,80 @@
+"""Cost matrices inside a batch: the geometric features that distortion and the Gromov-Monge gap preserve."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from disent_bench.functional.distances import squared_distances
+
+Cost = Literal["cosine", "sqeuclidean", "scaled_sqeuclidean"]
+Statistic = Literal["mean", "max", "std"]
+
+COSTS = ("cosine", "sqeuclidean", "scaled_sqeuclidean")
+STATISTICS = ("mean", "max", "std")
+
+
+def statistic_of(matrix: Tensor, statistic: Statistic = "mean") -> Tensor:
+    """Mean, maximum or standard deviation of all entries of a square matrix; shape ``(..., n, n)`` to ``(...)``."""
+    if statistic == "mean":
+        return matrix.mean((-2, -1))
+    if statistic == "max":
+        return matrix.amax((-2, -1))
+    if statistic == "std":
+        return matrix.std((-2, -1), correction=0)
+    raise ValueError(f"unknown statistic {statistic!r}; known: {', '.join(STATISTICS)}")
+
+
+def _unit_rows(x: Tensor) -> Tensor:
+    x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    return torch.nn.functional.normalize(x, dim=-1)
+
+
+def cost_matrix(x: Tensor, cost: Cost = "cosine", *, scale: Statistic = "mean") -> Tensor:
+    """Pairwise costs of the rows of ``x``, shape ``(..., n, d)`` to ``(..., n, n)``, symmetric.
+
+    Args:
+        x: points; rows of pixels are flattened by the caller.
+        cost: "cosine": the similarity ``<x, x'> / |x| |x'|``, which carries angles; a zero row has similarity 0 with
+            all. "sqeuclidean": ``|x - x'|^2``. "scaled_sqeuclidean": that, divided by a statistic of itself, so that
+            distances count up to one scale. The papers name this cost but not its statistic (not found); gradients pass
+            through it, so the cost is invariant to the scale of ``x``.
+        scale: statistic of "scaled_sqeuclidean".
+
+    Raises:
+        ValueError: the cost or the statistic is unknown.
+    """
+    if cost == "cosine":
+        with torch.autocast(x.device.type, enabled=False):
+            unit = _unit_rows(x)
+            return unit @ unit.mT
+    if cost == "sqeuclidean":
+        return squared_distances(x)
+    if cost == "scaled_sqeuclidean":
+        squared = squared_distances(x)
+        return squared / statistic_of(squared, scale)[..., None, None]
+    raise ValueError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
+
+
+def refuse_constant(name: str, x: Tensor, cost: Cost) -> None:
+    """Refuse a batch whose costs say nothing: rows that are not finite, or all the same (for "cosine", all parallel).
+
+    Raises:
+        ValueError: naming the argument.
+    """
+    if x.ndim < 2:
+        raise ValueError(f"{name} must have shape (..., n, d), not {tuple(x.shape)}")
+    x = x.detach()
+    if not x.isfinite().all():
+        raise ValueError(f"{name} must be finite, but has entries that are NaN or infinite")
+    rows = _unit_rows(x) if cost == "cosine" else x
+    spread = (rows - rows.mean(-2, keepdim=True)).abs().amax((-2, -1))
+    rounding = 8 * torch.finfo(rows.dtype).eps * rows.abs().amax((-2, -1))
+    if (spread <= rounding).any():
+        what = "direction" if cost == "cosine" else "value"
+        raise ValueError(f"{name} has no variance: all its rows have the same {what}, so the cost has no scale")
+
+
+def dissimilarity(costs: Tensor, cost: Cost) -> Tensor:
+    """``1 - costs`` for the cosine similarity, else the costs: zero for equal points, nowhere negative."""
+    return (1 - costs).clamp_min(0) if cost == "cosine" else costs

@@ -1,0 +1,113 @@
+"""Couplings of uniform laws: where a Gromov-Wasserstein solver starts, which solver runs, exact marginals."""
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from disent_bench.functional.mirror_descent import descend, descend_torch
+
+Solver = Literal["native", "torch", "pot"]
+
+SOLVERS = ("native", "torch", "pot")
+
+_ROUNDING_UNITS = 32
+# Up to here a GPU's costs are solved on the host: a transfer costs less than some thousand kernel launches.
+_LARGEST_ON_HOST = 512
+
+
+class Schedule(NamedTuple):
+    """Entropic strengths to run through, steps at each, and when to stop."""
+
+    epsilons: list[float]
+    steps: list[int]
+    tol: float
+    inner_iter: int
+
+
+def as_floating(values: Any) -> Tensor:
+    """A float32 or float64 tensor of an array-like; half precision becomes float32, integers float64."""
+    tensor = values if isinstance(values, Tensor) else torch.from_numpy(np.asarray(values))
+    if tensor.dtype in (torch.float32, torch.float64):
+        return tensor
+    return tensor.float() if tensor.is_floating_point() else tensor.double()
+
+
+def start_plan(init: Any, cost_x: Tensor, cost_y: Tensor) -> Tensor:
+    """The start named by ``init`` (None or "product", "identity"), or ``init`` itself, checked to be a plan."""
+    n, m = cost_x.shape[-1], cost_y.shape[-1]
+    shape = (*cost_x.shape[:-2], n, m)
+    if init is None or (isinstance(init, str) and init == "product"):
+        return cost_x.new_full(shape, 1 / (n * m))
+    if isinstance(init, str):
+        if init != "identity":
+            raise ValueError(f"init must be None, 'product', 'identity' or a plan, not {init!r}")
+        if n != m:
+            raise ValueError(f"init 'identity' needs as many points on both sides, not {n} and {m}")
+        return (torch.eye(n, dtype=cost_x.dtype, device=cost_x.device) / n).expand(shape)
+    plan = as_floating(init).to(cost_x)
+    if plan.shape != shape or not (plan >= 0).all() or not (plan.sum((-2, -1)) - 1).abs().max() < 1e-2:
+        raise ValueError(f"init must be a plan of shape {shape}: non-negative, of total mass 1")
+    return plan
+
+
+def with_uniform_marginals(plan: Tensor) -> Tensor:
+    """Make the marginals exactly uniform, in float64, by moving little mass (Altschuler et al. 2017, algorithm 2)."""
+    n, m = plan.shape[-2:]
+    plan = plan.double()
+    plan = plan * (1 / n / plan.sum(-1, keepdim=True)).clamp_max(1)
+    plan = plan * (1 / m / plan.sum(-2, keepdim=True)).clamp_max(1)
+    rows, columns = 1 / n - plan.sum(-1, keepdim=True), 1 / m - plan.sum(-2, keepdim=True)
+    missing = rows.sum(-2, keepdim=True)
+    return plan + torch.where(missing > 0, rows.clamp_min(0) * columns.clamp_min(0) / missing, 0)
+
+
+def solve(cost_x: Tensor, cost_y: Tensor, plan: Tensor, schedule: Schedule, solver: Solver) -> tuple[Tensor, Tensor]:
+    """Plan in float64 with exactly uniform marginals, and a flag, for each problem of the batch; no gradient."""
+    if solver not in SOLVERS:
+        raise ValueError(f"unknown solver {solver!r}; known: {', '.join(SOLVERS)}")
+    # A constant added to a cost moves no plan; without its mean the logits are small.
+    cost_x, cost_y = (c.detach() - c.detach().mean((-2, -1), keepdim=True) for c in (cost_x, cost_y))
+    schedule = schedule._replace(tol=max(schedule.tol, _ROUNDING_UNITS * torch.finfo(cost_x.dtype).eps))
+    off_host = cost_x.device.type != "cpu" and max(plan.shape[-2:]) > _LARGEST_ON_HOST
+    if solver == "torch" or (solver == "native" and off_host):
+        plan, converged = descend_torch(cost_x, cost_y, plan, *schedule)
+        return with_uniform_marginals(plan), converged
+    batch = cost_x.shape[:-2]
+    problems = zip(*(c.reshape(-1, *c.shape[-2:]).cpu().numpy() for c in (cost_x, cost_y, plan)), strict=True)
+    one = _solve_pot if solver == "pot" else _solve_native
+    solved = [one(cx, cy, start, schedule) for cx, cy, start in problems]
+    plans = torch.from_numpy(np.stack([plan for plan, _ in solved])).to(cost_x.device)
+    flags = torch.tensor([flag for _, flag in solved], device=cost_x.device)
+    return with_uniform_marginals(plans).reshape(*batch, *plan.shape[-2:]), flags.reshape(batch)
+
+
+def _solve_native(cost_x: Any, cost_y: Any, plan: Any, schedule: Schedule) -> tuple[Any, bool]:
+    cost_x, cost_y = np.ascontiguousarray(cost_x), np.ascontiguousarray(cost_y)
+    epsilons, steps = np.array(schedule.epsilons), np.array(schedule.steps)
+    found: tuple[Any, bool] = descend(cost_x, cost_y, plan.copy(), epsilons, steps, schedule.tol, schedule.inner_iter)
+    return found
+
+
+def _solve_pot(cost_x: Any, cost_y: Any, plan: Any, schedule: Schedule) -> tuple[Any, bool]:
+    import ot
+
+    cost_x, cost_y, plan = (matrix.astype(np.float64) for matrix in (cost_x, cost_y, plan))
+    change = np.inf
+    for epsilon, steps in zip(schedule.epsilons, schedule.steps, strict=True):
+        plan, log = ot.gromov.entropic_gromov_wasserstein(
+            cost_x,
+            cost_y,
+            epsilon=epsilon,
+            symmetric=True,
+            G0=plan,
+            max_iter=steps,
+            tol=schedule.tol,
+            solver="PGD",
+            log=True,
+            numItermax=schedule.inner_iter,
+            warn=False,
+        )
+        change = log["err"][-1]
+    return plan, bool(change <= schedule.tol)

@@ -1,0 +1,24 @@
+"""Distortion of the encoder or the decoder."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from disent_bench.forward import Pass
+from disent_bench.functional.costs import cost_matrix
+from disent_bench.functional.gromov_wasserstein import distortion
+from disent_bench.registry import register_term
+from disent_bench.terms.geometry import GeometricTerm
+
+
+@register_term("distortion", paper="arXiv:2407.07829")
+class Distortion(GeometricTerm):
+    """Mean squared difference of pairwise costs before and after a map, with the paper's factor 1/2 [GMG, DST].
+
+    The baseline of the Gromov-Monge gap: it asks the map to keep the geometry even where its target law forbids that.
+    """
+
+    def forward(self, p: Pass) -> Tensor:
+        """Return ``1/2 mean_ij (c(x_i, x_j) - c(y_i, y_j))^2``, in squared units of the cost."""
+        x, y = self.points(p)
+        return distortion(*(cost_matrix(each, self.cost, scale=self.scale) for each in (x, y)))

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import pdist, squareform
+
+from disent_bench.functional.costs import cost_matrix, dissimilarity, refuse_constant, statistic_of
+
+
+def test_costs_equal_scipys() -> None:
+    x = torch.randn(9, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    squared = squareform(pdist(x.numpy(), "sqeuclidean"))
+    np.testing.assert_allclose(cost_matrix(x, "cosine"), 1 - squareform(pdist(x.numpy(), "cosine")), atol=1e-12)
+    np.testing.assert_allclose(cost_matrix(x, "sqeuclidean"), squared, atol=1e-12)
+    np.testing.assert_allclose(cost_matrix(x, "scaled_sqeuclidean"), squared / squared.mean(), atol=1e-12)
+    np.testing.assert_allclose(cost_matrix(x, "scaled_sqeuclidean", scale="max"), squared / squared.max(), atol=1e-12)
+    np.testing.assert_allclose(cost_matrix(x, "scaled_sqeuclidean", scale="std"), squared / squared.std(), atol=1e-12)
+
+
+def test_scaled_cost_ignores_the_scale_of_the_points_also_in_its_gradient() -> None:
+    x = torch.randn(9, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    cost = cost_matrix(x, "scaled_sqeuclidean")
+    torch.testing.assert_close(cost_matrix(5 * x, "scaled_sqeuclidean"), cost)
+    (gradient,) = torch.autograd.grad(cost.square().sum(), x)
+    assert (gradient * (x - x.mean(0))).sum().item() == pytest.approx(0, abs=1e-9)
+    assert torch.autograd.gradcheck(lambda x: cost_matrix(x, "scaled_sqeuclidean"), x)
+
+
+def test_costs_keep_float32_under_autocast() -> None:
+    x = torch.randn(6, 5, generator=torch.Generator().manual_seed(2))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(cost_matrix(x, "cosine"), cost_matrix(x.clone(), "cosine").float())
+        assert cost_matrix(x.bfloat16(), "cosine").dtype == torch.float32
+    torch.testing.assert_close(cost_matrix(x, "cosine").diagonal(), torch.ones(6))
+
+
+def test_dissimilarity_of_points_with_themselves_is_zero() -> None:
+    x = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    for cost in ("cosine", "sqeuclidean"):
+        matrix = dissimilarity(cost_matrix(x, cost), cost)
+        assert (matrix >= 0).all()
+        torch.testing.assert_close(matrix.diagonal(), torch.zeros(6, dtype=torch.float64))
+        assert statistic_of(matrix) > 0
+
+
+def test_unknown_names_and_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match="unknown cost 'l2'; known: cosine, sqeuclidean, scaled_sqeuclidean"):
+        cost_matrix(torch.zeros(2, 2), "l2")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="unknown statistic 'mode'; known: mean, max, std"):
+        statistic_of(torch.zeros(2, 2), "mode")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="x must have shape"):
+        refuse_constant("x", torch.zeros(3), "cosine")
