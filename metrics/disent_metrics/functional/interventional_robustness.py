@@ -1,0 +1,69 @@
+"""Interventional robustness score."""
+
+from typing import Any
+
+import numpy as np
+
+from disent_metrics.functional.information import bin_codes
+from disent_metrics.inputs import check_pair
+from disent_metrics.registry import Key, register_score
+
+MIN_SAMPLES = 20
+
+
+@register_score(
+    "irs",
+    title="Interventional robustness",
+    keys={"irs": Key(low=-1.0)},
+    needs="codes",
+    min_samples=MIN_SAMPLES,
+    rewards="with one factor held, a code dimension hardly moves whatever the others do",
+    source="Suter et al. 2019 (arXiv:1811.00007), disentanglement_lib",
+)
+def interventional_robustness(
+    codes: Any, factors: Any, *, num_bins: int = 20, quantile: float = 0.99
+) -> dict[str, float]:
+    r"""Interventional robustness score (IRS).
+
+    For a code dimension i and a factor j let :math:`q_{ij}` be the 0.99 quantile of
+    :math:`|c_i - \mathbb E[c_i \mid v_j]|` within each value of :math:`v_j`, averaged over values, and
+    :math:`m_i = \max |c_i - \mathbb E c_i|`. Then
+
+    .. math:: \mathrm{IRS} = \frac{\sum_i m_i \, \max_j (1 - q_{ij} / m_i)}{\sum_i m_i}.
+
+    As in the reference, factors are cut into equal-width bins first, which merges values of factors with more than
+    ``num_bins``. Constant dimensions are left out; without any other the score is 0.
+
+    Args:
+        codes: Representation, real numbers ``(n, d)``, at least 20 samples.
+        factors: Factor indices, integers ``(n, k)``.
+        num_bins: Bins per factor.
+        quantile: Quantile of the deviations, above 0 and at most 1 (1 is the paper's maximum).
+
+    Returns:
+        ``{"irs": value}``, at most 1, higher is better; below 0 only if deviations exceed those from the mean.
+
+    Raises:
+        ValueError: Bad input (see ``disent_metrics.inputs``), or a quantile out of range.
+
+    >>> import numpy as np
+    >>> factors = np.stack(np.unravel_index(np.arange(100), (10, 10)), axis=1)
+    >>> interventional_robustness(factors * 1.0, factors)
+    {'irs': 1.0}
+
+    Source: disentanglement_lib ``metrics/irs.py``; its ``num_active_dims`` is a sum of codes and is not returned.
+    """
+    checked, labels = check_pair(codes, factors, minimum=MIN_SAMPLES)
+    if not 0.0 < quantile <= 1.0:
+        raise ValueError(f"quantile is {quantile}; a number above 0 and at most 1 is needed")
+    latents = checked[:, checked.var(axis=0) > 0].astype(np.float64)
+    if latents.shape[1] == 0:
+        return {"irs": 0.0}
+    largest = np.abs(latents - latents.mean(axis=0)).max(axis=0)
+    binned = bin_codes(labels.astype(np.float64), num_bins)
+    robustness = np.empty((latents.shape[1], labels.shape[1]))
+    for j, factor in enumerate(binned.T):
+        groups = (latents[factor == value] for value in np.unique(factor))
+        spread = [np.quantile(np.abs(group - group.mean(axis=0)), quantile, axis=0) for group in groups]
+        robustness[:, j] = 1.0 - np.mean(spread, axis=0) / largest
+    return {"irs": float(np.average(robustness.max(axis=1), weights=largest))}

@@ -1,0 +1,134 @@
+"""The one place where codes and factors are checked: every score sees arrays that passed here."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.floating]
+Factors = NDArray[np.int64]
+
+
+class Split(NamedTuple):
+    """Checked training and test data of one evaluation."""
+
+    codes: Codes
+    factors: Factors
+    test_codes: Codes
+    test_factors: Factors
+
+
+def to_numpy(values: Any, name: str) -> NDArray[Any]:
+    """Two-dimensional array of an array-like or a tensor on any device."""
+    array = _array(values, name)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(
+            f"{name} has shape {array.shape}; two dimensions (samples, columns), neither empty, are needed"
+        )
+    return array
+
+
+def _array(values: Any, name: str) -> NDArray[Any]:
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = (values.float() if str(values.dtype) in ("torch.bfloat16", "torch.float16") else values).numpy()
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} is not a rectangular array: {error}") from None
+
+
+def as_batch(values: Any, name: str) -> NDArray[np.float64]:
+    """Images, codes or traversals ``(n, ...)`` as a finite float64 array of at least two dimensions."""
+    array = _array(values, name)
+    if array.ndim < 2 or 0 in array.shape or array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} has shape {array.shape} and type {array.dtype}; real numbers (n, ...) are needed")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinity; finite numbers are needed")
+    return array.astype(np.float64)
+
+
+def as_codes(values: Any, name: str = "codes") -> Codes:
+    """Codes ``(n, d)`` as a finite floating-point array; float32 and float64 stay what they are."""
+    array = to_numpy(values, name)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} has type {array.dtype}; real numbers are needed")
+    array = array.astype(np.float64 if array.dtype.kind != "f" else max(array.dtype, np.dtype(np.float32)))
+    bad = ~np.isfinite(array).all(axis=1)
+    if bad.any():
+        raise ValueError(f"{name} holds NaN or infinity in {bad.sum()} of {len(bad)} rows; finite codes are needed")
+    return array
+
+
+def as_factors(values: Any, name: str = "factors") -> Factors:
+    """Factor indices ``(n, k)`` as int64; every column is one factor."""
+    array = to_numpy(values, name)
+    if array.dtype.kind not in "iub":
+        raise ValueError(
+            f"{name} has type {array.dtype}; integer class indices are needed (one per value of a factor), "
+            "for example from np.unique(column, return_inverse=True)"
+        )
+    return array.astype(np.int64)
+
+
+def _check_count(rows: int, minimum: int, name: str) -> None:
+    if rows < minimum:
+        raise ValueError(
+            f"{name} has {rows} samples; this score needs at least {minimum}, below that its value is an artefact "
+            "of the sample size (the reference uses 10,000)"
+        )
+
+
+def check_codes(codes: Any, *, minimum: int) -> Codes:
+    """Checked codes with at least ``minimum`` rows.
+
+    Raises:
+        ValueError: Names the argument, what is wrong with it, and what would work.
+    """
+    checked = as_codes(codes)
+    _check_count(len(checked), minimum, "codes")
+    return checked
+
+
+def check_pair(
+    codes: Any,
+    factors: Any,
+    *,
+    minimum: int,
+    names: tuple[str, str] = ("codes", "factors"),
+    vary: bool = True,
+) -> tuple[Codes, Factors]:
+    """Checked ``(codes, factors)`` of equal length, at least ``minimum`` rows, every factor with two values
+    or more.
+
+    Raises:
+        ValueError: Names the argument, what is wrong with it, and what would work.
+    """
+    checked, labels = as_codes(codes, names[0]), as_factors(factors, names[1])
+    if len(checked) != len(labels):
+        raise ValueError(
+            f"{names[0]} has {len(checked)} rows and {names[1]} has {len(labels)}; one row per sample is needed in both"
+        )
+    _check_count(len(checked), minimum, names[0])
+    constant = [j for j in range(labels.shape[1]) if vary and (labels[:, j] == labels[0, j]).all()]
+    if constant:
+        raise ValueError(
+            f"{names[1]} has one class only in column {constant[0]}; drop factors that do not vary, or sample more"
+        )
+    return checked, labels
+
+
+def check_split(codes: Any, factors: Any, test_codes: Any, test_factors: Any, *, minimum: int) -> Split:
+    """Checked training and test data; the test factors need not show every class.
+
+    Raises:
+        ValueError: As ``check_pair``, and when training and test data differ in their number of columns.
+    """
+    train = check_pair(codes, factors, minimum=minimum)
+    test = check_pair(test_codes, test_factors, minimum=1, names=("test_codes", "test_factors"), vary=False)
+    for kind, (a, b) in zip(("codes", "factors"), zip(train, test, strict=True), strict=True):
+        if a.shape[1] != b.shape[1]:
+            raise ValueError(
+                f"test_{kind} has {b.shape[1]} columns and {kind} has {a.shape[1]}; equal numbers are needed"
+            )
+    return Split(*train, *test)
