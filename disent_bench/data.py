@@ -63,5 +63,5 @@ def verify(name: str, data_dir: Path | None = None, source: str | None = None) -
 
 def _state(info: DatasetInfo, source: str, data_dir: Path | None) -> str:
     if disent_datasets.is_prepared(info.name, data_dir=data_dir, source=source):
-        return "stored"
-    return "not stored; needs a download" if source in info.needs_files else "not stored"
+        return f"stored, {info.nbytes / 1e6:,.0f} MB"
+    return f"not stored; needs files from {info.page}" if source in info.needs_files else "not stored"

@@ -14,7 +14,8 @@ from lightning.pytorch.loggers import Logger
 class JsonLinesLogger(Logger):
     """Appends ``{"step": ..., name: value, ...}`` to a file, one line a call.
 
-    Lines after ``step`` are dropped first: a run that goes on from a checkpoint writes them again.
+    A run that goes on from a checkpoint writes again what came after ``step``, so such lines are dropped first; and the
+    final scores, if it was cut off between writing them and its result, so a line that is there already is not repeated.
     """
 
     def __init__(self, path: Path, step: int = 0) -> None:
@@ -23,6 +24,7 @@ class JsonLinesLogger(Logger):
         lines = path.read_text().splitlines() if path.exists() else []
         kept = [line for line in lines if (logged := _step(line)) is not None and logged <= step]
         path.write_text("".join(line + "\n" for line in kept if step > 0))
+        self._written = {line for line in kept if _step(line) == step}
 
     @property
     def name(self) -> str:
@@ -36,8 +38,10 @@ class JsonLinesLogger(Logger):
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Append one line."""
-        with self.path.open("a") as file:
-            file.write(json.dumps({"step": step, **metrics}) + "\n")
+        line = json.dumps({"step": step, **metrics})
+        if line not in self._written:
+            with self.path.open("a") as file:
+                file.write(line + "\n")
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Do nothing: config.yaml holds them."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from disent_bench.callbacks.checkpoint import undisturbed
+from disent_bench.callbacks.providers import image_providers
 
 ENCODE_BATCH = 512
 
@@ -112,7 +113,8 @@ class Evaluate(Callback):
         training = module.training
         module.eval()
         codes = grid_codes(module, self.grid)
-        result = undisturbed(evaluate)(codes, self.grid.space.sizes, protocol)
+        providers = image_providers(module, self.grid, protocol.seed)
+        result = undisturbed(evaluate)(codes, self.grid.space.sizes, protocol, providers=providers)
         module.train(training)
         for logger in loggers:
             logger.log_metrics({f"scores/{name}": value for name, value in result.scores.items()}, step=self.batches)

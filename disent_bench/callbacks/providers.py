@@ -1,0 +1,79 @@
+"""Images and decodings for the scores that codes alone do not give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from disent_datasets import FactorGrid
+from numpy.typing import NDArray
+from torch import Tensor
+
+from disent_bench.functional.gromov_wasserstein import distortion, gap_at_plan, gap_plan
+from disent_bench.functional.rtd import rtd_loss
+from disent_bench.terms.topological import shift_latent
+
+POINTS = 128
+CANDIDATES = 1024
+SHIFT = 0.125
+
+
+def image_providers(module: Any, grid: FactorGrid, seed: int) -> Mapping[str, Callable[[], tuple[Any, ...]]]:
+    """Return what the scores ``reconstruction``, ``topology`` and ``geometry`` take, for a module with a decoder.
+
+    Args:
+        module: offers ``encode`` and ``decode``; without a decoder the mapping is empty.
+        grid: the data set.
+        seed: chooses the images.
+    """
+    if not hasattr(module, "decode") or getattr(module, "decoder", ...) is None:
+        return {}
+
+    @torch.inference_mode()
+    def batch() -> tuple[Tensor, Tensor]:
+        indices = np.random.default_rng(seed).integers(len(grid), size=CANDIDATES)
+        images = torch.from_numpy(grid.images(indices)).permute(0, 3, 1, 2).to(module.device).float() / grid.scale
+        return images, module.encode(images)
+
+    @torch.inference_mode()
+    def reconstruction() -> tuple[Any, ...]:
+        images, codes = batch()
+        return _numpy(images), _numpy(module.decode(codes))
+
+    @torch.inference_mode()
+    def traversals() -> tuple[Any, ...]:
+        # Shifted by 1/8 in CDF units as TopDis does; points that no latent's shift drives out of (0, 1) are kept.
+        _, codes = batch()
+        moves = [_shifted(codes, latent) for latent in range(codes.shape[1])]
+        valid = torch.stack([each[1] for each in moves]).all(dim=0).nonzero()[:POINTS, 0]
+        decoded = [_numpy(module.decode(moved[valid])) for moved, _ in moves]
+        return _numpy(module.decode(codes[valid])), np.stack(decoded), _divergence
+
+    @torch.inference_mode()
+    def maps() -> tuple[Any, ...]:
+        images, codes = (each[:POINTS] for each in batch())
+        return _numpy(images), _numpy(codes), _numpy(module.decode(codes)), _transport
+
+    return {"reconstruction": reconstruction, "traversals": traversals, "maps": maps}
+
+
+def _shifted(codes: Tensor, latent: int) -> tuple[Tensor, Tensor]:
+    column = torch.tensor([latent], device=codes.device)
+    return shift_latent(codes, column, torch.tensor([SHIFT], device=codes.device))
+
+
+def _numpy(values: Tensor) -> NDArray[np.float32]:
+    return values.float().cpu().numpy()
+
+
+def _divergence(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    return float(rtd_loss(torch.from_numpy(a), torch.from_numpy(b)))
+
+
+def _transport(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Least ``sum (a_ik - b_jl)^2 P_ij P_kl`` that the gap's solver finds."""
+    first, second = torch.from_numpy(a), torch.from_numpy(b)
+    plan = gap_plan(first, second, epsilon=0.01, scale=float(a.mean() * b.mean()))
+    return float(2 * (distortion(first, second) - gap_at_plan(first, second, plan)))
