@@ -31,6 +31,8 @@ class Settings(Training):
     Attributes:
         steps: optimiser steps.
         batch_size: images per step.
+        sampler: which images a batch has: uniform, epochs, pairs, correlated or held_out (`disent_datasets.samplers`).
+        sampler_options: the sampler's own arguments.
         log_every: steps between two logged lines.
         checkpoint_every: steps between two checkpoints.
         evaluate_every: steps between two evaluations during training; 0 for none.
@@ -39,6 +41,8 @@ class Settings(Training):
 
     steps: int = 300_000
     batch_size: int = 64
+    sampler: str = "uniform"
+    sampler_options: Mapping[str, Any] = field(default_factory=dict)
     log_every: int = 50
     checkpoint_every: int = 5_000
     evaluate_every: int = 0

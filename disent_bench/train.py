@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning
+import numpy as np
 import torch
 from disent_datasets import DataError, DisentDataModule, FactorGrid
 from lightning import LightningModule
@@ -85,6 +86,8 @@ def run(
         source=config.source,
         second=any("second" in term.needs for term in config.objective()) if config.terms else False,
         num_batches=settings.steps,
+        sampler=settings.sampler,
+        sampler_options=settings.sampler_options,
     )
     grid = data.grid
     key = RunKey(config.protocol, config.dataset, config.method, config.key(grid.fingerprint), seed)
@@ -177,6 +180,7 @@ def _train(
     return {
         "scores": final.scores,
         "errors": final.errors,
+        "notes": list(final.notes),
         "untrained": evaluate.scores.untrained,
         "seconds": {name: round(value, 3) for name, value in final.seconds.items()},
         "training": {
@@ -198,7 +202,7 @@ def _skipped(module: LightningModule) -> dict[str, int]:
 
 
 def _traversal_images(grid: FactorGrid) -> torch.Tensor:
-    indices = torch.randint(len(grid), (TRAVERSAL_CODES,), generator=torch.Generator().manual_seed(0)).numpy()
+    indices = np.random.default_rng(0).choice(grid.available, size=TRAVERSAL_CODES)
     return torch.from_numpy(grid.images(indices)).permute(0, 3, 1, 2).float() / grid.scale
 
 

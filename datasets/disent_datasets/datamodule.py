@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from disent_datasets.grid import FactorGrid
 from disent_datasets.residence import Gather, Residence, place
+from disent_datasets.samplers import make_sampler
 from disent_datasets.sampling import BatchStream
 from disent_datasets.source import load
 
@@ -20,7 +21,8 @@ class Batch(NamedTuple):
     """One training step's data.
 
     ``images`` uint8 (b, c, h, w), channels-last, where the grid's ``scale`` means 1.0; ``indices`` int64
-    (b,), the image numbers; ``second`` the images of an independent second batch, or None.
+    (b,), the image numbers; ``second`` the images of a second batch, independent of the first unless the sampler
+    is about pairs, or None.
     """
 
     images: Tensor
@@ -50,8 +52,9 @@ class BatchLoader:
     def batch(self, step: int) -> Batch:
         """The batch of one training step."""
         first, second = self.stream.step(step)
-        images = self.gather(first)
-        return Batch(images, torch.from_numpy(first), None if second is None else self.gather(second))
+        nuisance = self.stream.nuisance(step)
+        images = self.gather(first, nuisance)
+        return Batch(images, torch.from_numpy(first), None if second is None else self.gather(second, nuisance))
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of one pass."""
@@ -79,7 +82,7 @@ class BatchLoader:
 
 
 class DisentDataModule(lightning.LightningDataModule):
-    """A registered data set as whole batches of uint8 images, drawn i.i.d. from its factors.
+    """A registered data set as whole batches of uint8 images, drawn i.i.d. from its factors unless said otherwise.
 
     Args:
         name: a registered data set.
@@ -93,6 +96,13 @@ class DisentDataModule(lightning.LightningDataModule):
         num_batches: batches in one pass over the loader, endless if None.
         residence: where the images live: ``"host"``, ``"device"``, or ``"auto"`` (on a CUDA device if they
             fit in half of its free memory, else on the host).
+        sampler: which images a batch has: ``"uniform"``, ``"epochs"`` (shuffled), ``"pairs"`` (the second batch
+            differs from the first in few factors), ``"correlated"`` or ``"held_out"``; see
+            `disent_datasets.samplers`.
+        sampler_options: the sampler's own arguments.
+
+    Raises:
+        ValueError: as the data set is loaded, if there is no such data set, sampler or option.
     """
 
     def __init__(
@@ -108,6 +118,8 @@ class DisentDataModule(lightning.LightningDataModule):
         second: bool = False,
         num_batches: int | None = None,
         residence: Residence = "auto",
+        sampler: str = "uniform",
+        sampler_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.dataset = name
@@ -120,6 +132,8 @@ class DisentDataModule(lightning.LightningDataModule):
         self.second = second
         self.num_batches = num_batches
         self.residence = residence
+        self.sampler = sampler
+        self.sampler_options = sampler_options
         self._grid: FactorGrid | None = None
 
     @property
@@ -139,7 +153,10 @@ class DisentDataModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> BatchLoader:
         """The stream of batches, from step ``first_batch`` on."""
-        stream = BatchStream(self.grid, self.batch_size, self.seed, self.first_batch, second=self.second)
+        sampler = make_sampler(self.sampler, self.grid, self.sampler_options)
+        stream = BatchStream(
+            self.grid, self.batch_size, self.seed, self.first_batch, second=self.second, sampler=sampler
+        )
         return BatchLoader(stream, place(self.grid, self.residence, self._device()), self.num_batches)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:

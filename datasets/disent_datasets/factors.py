@@ -68,6 +68,11 @@ class FactorSpace:
         """
         return np.stack(np.unravel_index(check_indices(indices, self.size), self.sizes), axis=1).astype(np.int64)
 
+    def describe(self, index: int) -> str:
+        """One factor combination in words: ``shape=2, scale=0``."""
+        values = self.factors([index])[0]
+        return ", ".join(f"{name}={value}" for name, value in zip(self.names, values, strict=True))
+
     def sample(self, n: int, generator: np.random.Generator) -> NDArray[np.int64]:
         """Draw ``n`` factor combinations (n, k), uniform, independent, with replacement."""
         return generator.integers(0, self.sizes, size=(n, len(self)), dtype=np.int64)

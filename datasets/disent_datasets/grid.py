@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from disent_datasets.errors import DataError
 from disent_datasets.factors import FactorSpace, check_indices
 
 BLOCK = 8192
@@ -45,6 +46,8 @@ def pack(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 class FactorGrid:
     """A data set with one uint8 image for every combination of its ground-truth factors.
 
+    Data of a user's own may lack some; then ``present`` says which there are, and the others cannot be asked for.
+
     Args:
         images: uint8 (N, h, w, c), an array, a memory map or `PackedImages`, in index order.
         space: the factors; ``space.size`` must be N.
@@ -53,10 +56,17 @@ class FactorGrid:
         scale: the stored value that means 1.0: 1 for binary images, 255 for photographs. A network sees
             ``images / scale``.
         fingerprint: SHA-256 (hex) of the uint8 images in index order; computed when first asked for if None.
+        present: bool (N,), which images there are; all if None.
 
     Raises:
         ValueError: if the images are not uint8 (N, h, w, c) with N the size of the factor space.
     """
+
+    present: NDArray[np.bool_] | None = None
+    """Which images there are, bool (N,); None if all are."""
+
+    nuisance = False
+    """Whether an image shows something drawn anew each time it is asked for (`disent_datasets.nuisance`)."""
 
     def __init__(
         self,
@@ -67,6 +77,7 @@ class FactorGrid:
         source: str,
         scale: int = 255,
         fingerprint: str | None = None,
+        present: NDArray[np.bool_] | None = None,
     ) -> None:
         if images.dtype != np.uint8 or len(images.shape) != 4:
             raise ValueError(f"images: need uint8 (n, h, w, c), got {images.dtype} {images.shape}")
@@ -79,6 +90,7 @@ class FactorGrid:
         self.name = name
         self.source = source
         self.scale = scale
+        self.present = present
         self._fingerprint = fingerprint
 
     def __len__(self) -> int:
@@ -101,16 +113,31 @@ class FactorGrid:
             digest = hashlib.sha256()
             for block in self.blocks():
                 digest.update(np.ascontiguousarray(block).data)
+            if self.present is not None:
+                digest.update(np.packbits(self.present).data)
             self._fingerprint = digest.hexdigest()
         return self._fingerprint
 
-    def images(self, indices: ArrayLike) -> NDArray[np.uint8]:
+    @property
+    def available(self) -> int | NDArray[np.int64]:
+        """What `numpy.random.Generator.choice` draws image numbers from: how many there are, or which if some lack."""
+        return len(self) if self.present is None else np.flatnonzero(self.present)
+
+    def images(self, indices: ArrayLike, generator: np.random.Generator | None = None) -> NDArray[np.uint8]:
         """Images (n, h, w, c) of the given numbers (n,), a copy, gathered in one call.
 
+        Args:
+            indices: image numbers (n,).
+            generator: draws the nuisance of grids that have one.
+
         Raises:
-            ValueError: if an index lies outside ``0 .. len - 1``.
+            ValueError: if an index lies outside ``0 .. len - 1``, or there is no image of it.
         """
-        return self.stored[check_indices(indices, len(self))]
+        numbers = check_indices(indices, len(self))
+        if self.present is not None and not self.present[numbers].all():
+            absent = int(numbers[~self.present[numbers]][0])
+            raise DataError(f"{self.name} has no image of {self.space.describe(absent)}; its grid is incomplete")
+        return self.stored[numbers]
 
     def blocks(self, size: int = BLOCK) -> Iterator[NDArray[np.uint8]]:
         """All images in index order, ``size`` at a time."""

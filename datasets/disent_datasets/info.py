@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from disent_datasets.factors import FactorSpace
@@ -23,6 +24,11 @@ class DatasetInfo:
         citation: whom to cite.
         scale: the uint8 value that means 1.0; 1 says that the images are binary.
         fingerprints: SHA-256 of the uint8 images in index order, for the sources where it is known.
+        needs_files: the sources that need files of others, to be downloaded or put in place by hand.
+        page: web page where those files are described.
+        ambiguous: factors of which different values may look the same.
+        nuisance: what is drawn anew each time an image is asked for, in words; empty if nothing is.
+        stored: the data set whose images are stored, if this one is a view of another; else None.
     """
 
     name: str
@@ -34,6 +40,22 @@ class DatasetInfo:
     citation: str
     scale: int = 255
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    needs_files: tuple[str, ...] = ()
+    page: str = ""
+    ambiguous: tuple[str, ...] = ()
+    nuisance: str = ""
+    stored: DatasetInfo | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the images as they are stored: binary ones eight to a byte."""
+        stored = self.stored or self
+        return stored.space.size * math.prod(stored.shape) // (8 if stored.scale == 1 else 1)
+
+    @property
+    def offline(self) -> bool:
+        """Whether the default source needs no file of others."""
+        return self.sources[0] not in self.needs_files
 
 
 @dataclass(frozen=True)
@@ -49,3 +71,8 @@ class Request:
     def folder(self) -> Path:
         """The data set's own folder."""
         return self.data_dir / self.info.name
+
+    @property
+    def storage(self) -> Request:
+        """The request for the images that are stored: this one, unless the data set is a view of another."""
+        return self if self.info.stored is None else replace(self, info=self.info.stored)

@@ -17,8 +17,8 @@ Residence = Literal["auto", "host", "device"]
 class Gather(Protocol):
     """Fetches a batch in one call."""
 
-    def __call__(self, indices: NDArray[np.int64]) -> Tensor:
-        """Images uint8 (b, c, h, w), in channels-last memory format."""
+    def __call__(self, indices: NDArray[np.int64], generator: np.random.Generator | None = None) -> Tensor:
+        """Images uint8 (b, c, h, w), in channels-last memory format; ``generator`` draws their nuisance, if any."""
         ...
 
 
@@ -28,9 +28,9 @@ class HostGather:
     def __init__(self, grid: FactorGrid) -> None:
         self.grid = grid
 
-    def __call__(self, indices: NDArray[np.int64]) -> Tensor:
+    def __call__(self, indices: NDArray[np.int64], generator: np.random.Generator | None = None) -> Tensor:
         """Images uint8 (b, c, h, w) on the CPU, in channels-last memory format."""
-        return torch.from_numpy(self.grid.images(indices)).permute(0, 3, 1, 2)
+        return torch.from_numpy(self.grid.images(indices, generator)).permute(0, 3, 1, 2)
 
 
 class DeviceGather:
@@ -42,7 +42,7 @@ class DeviceGather:
         self.stored = _copy(_raw(grid), device)
         self.bit = torch.arange(8, dtype=torch.uint8, device=device)
 
-    def __call__(self, indices: NDArray[np.int64]) -> Tensor:
+    def __call__(self, indices: NDArray[np.int64], generator: np.random.Generator | None = None) -> Tensor:
         """Images uint8 (b, c, h, w) on the device, in channels-last memory format."""
         chosen = torch.from_numpy(indices).to(self.stored.device, non_blocking=True)
         images = self.stored[chosen]
@@ -57,14 +57,18 @@ def place(grid: FactorGrid, residence: Residence, device: torch.device) -> Gathe
     Args:
         grid: the images.
         residence: ``"host"``, ``"device"``, or ``"auto"``: on a CUDA device if the set fits in half of the
-            memory that is free there, else on the host.
+            memory that is free there, else on the host. Images with a nuisance are made on the host.
         device: the model's device.
 
     Raises:
-        ValueError: if the residence is none of these.
+        ValueError: if the residence is none of these, or images with a nuisance are asked for on the device.
     """
     if residence not in ("auto", "host", "device"):
         raise ValueError(f"residence: must be auto, host or device, got {residence!r}")
+    if grid.nuisance:
+        if residence == "device":
+            raise ValueError(f"residence: the nuisance of {grid.name} is drawn on the host; use auto or host")
+        return HostGather(grid)
     if residence == "auto":
         residence = "device" if device.type == "cuda" and _fits(grid, device) else "host"
     return DeviceGather(grid, device) if residence == "device" else HostGather(grid)

@@ -31,6 +31,11 @@ def register_dataset(
     sources: Sequence[str] = ("memory",),
     scale: int = 255,
     fingerprints: Mapping[str, str] | None = None,
+    needs_files: Sequence[str] = (),
+    page: str = "",
+    ambiguous: Sequence[str] = (),
+    nuisance: str = "",
+    stored: DatasetInfo | None = None,
 ) -> Callable[[Factory], Factory]:
     """Register a data set: the decorated function turns a `Request` into its `FactorGrid`.
 
@@ -44,11 +49,38 @@ def register_dataset(
         sources: where images can come from; the first is the default.
         scale: the uint8 value that means 1.0; 1 says that the images are binary.
         fingerprints: SHA-256 of the uint8 images in index order, for the sources where it is known.
+        needs_files: the sources that need files of others, to be downloaded or put in place by hand.
+        page: web page where those files are described.
+        ambiguous: factors of which different values may look the same.
+        nuisance: what is drawn anew each time an image is asked for, in words.
+        stored: the data set whose images are stored, if this one is a view of another.
 
     Raises:
-        ValueError: if another function has registered the name.
+        ValueError: if another function has registered the name, or a factor or source named does not exist.
     """
-    info = DatasetInfo(name, title, factors, shape, tuple(sources), licence, citation, scale, dict(fingerprints or {}))
+    for argument, given, known in (
+        ("ambiguous", ambiguous, factors.names),
+        ("needs_files", needs_files, sources),
+        ("fingerprints", fingerprints or {}, sources),
+    ):
+        if unknown := sorted(set(given) - set(known)):
+            raise ValueError(f"{argument}: {', '.join(unknown)} is not among {', '.join(known)}")
+    info = DatasetInfo(
+        name,
+        title,
+        factors,
+        shape,
+        tuple(sources),
+        licence,
+        citation,
+        scale,
+        dict(fingerprints or {}),
+        needs_files=tuple(needs_files),
+        page=page,
+        ambiguous=tuple(ambiguous),
+        nuisance=nuisance,
+        stored=stored,
+    )
 
     def register(factory: Factory) -> Factory:
         known = _REGISTRY.get(name)
@@ -105,19 +137,22 @@ def prepare(name: str, *, data_dir: str | Path | None = None, source: str | None
 
 
 def verify(name: str, *, data_dir: str | Path | None = None, source: str | None = None) -> FactorGrid:
-    """Compare what is stored of a data set with the checksums it was written with, changing nothing.
+    """Compare all that is stored of a data set with the checksums it was written with, changing nothing.
+
+    Returns:
+        The stored grid; of a view such as ``color_dsprites`` the one that it looks at.
 
     Raises:
         ValueError: if the name or the source is unknown.
         DataError: if nothing is stored, or it is damaged.
     """
-    return cache.read(_request(name, data_dir, source, True)[0])
+    return cache.read(_request(name, data_dir, source, True)[0].storage, thorough=True)
 
 
 def is_prepared(name: str, *, data_dir: str | Path | None = None, source: str | None = None) -> bool:
     """Whether a data set is stored, by the look of its files (`verify` reads them)."""
     try:
-        cache.read(replace(_request(name, data_dir, source, True)[0], verify=False))
+        cache.read(replace(_request(name, data_dir, source, True)[0].storage, verify=False))
     except DataError:
         return False
     return True

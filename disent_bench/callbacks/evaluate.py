@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from disent_datasets import FactorGrid
 from disent_metrics.encode import GridCodes
 from disent_metrics.protocol import ScoreProtocol
-from disent_metrics.suite import SuiteResult, evaluate
+from disent_metrics.suite import SuiteResult, evaluate, evaluate_codes
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from numpy.typing import NDArray
@@ -23,15 +24,40 @@ from disent_bench.callbacks.providers import image_providers
 ENCODE_BATCH = 512
 
 
-def grid_codes(module: LightningModule, grid: FactorGrid) -> GridCodes:
-    """Return the codes of ``module.encode`` over ``grid``, each image encoded at most once, in float32."""
+@torch.inference_mode()
+def encode_images(module: LightningModule, grid: FactorGrid, indices: NDArray[np.int64]) -> Tensor:
+    """Return the codes of the images of ``grid`` with the given numbers, in float32, on the CPU."""
+    images = torch.from_numpy(grid.images(indices)).permute(0, 3, 1, 2)
+    return module.encode(images.to(module.device).float() / grid.scale).float().cpu()  # type: ignore[operator]
 
-    @torch.inference_mode()
-    def encode(indices: NDArray[np.int64]) -> Tensor:
-        images = torch.from_numpy(grid.images(indices)).permute(0, 3, 1, 2)
-        return module.encode(images.to(module.device).float() / grid.scale).float().cpu()  # type: ignore[operator]
 
-    return GridCodes(encode, grid.space.sizes, batch_size=ENCODE_BATCH)
+def score_module(module: LightningModule, grid: FactorGrid, protocol: ScoreProtocol) -> SuiteResult:
+    """Compute the scores of a protocol for ``module.encode``.
+
+    Each image is encoded at most once, unless it shows something drawn anew each time. In a grid with missing images
+    the samples are drawn from those that are there, and scores that intervene on factors give their reason.
+    """
+    encode = partial(encode_images, module, grid)
+    if grid.present is not None:
+        rng = np.random.default_rng(protocol.seed)
+        train, test = (rng.choice(grid.available, size=n) for n in (protocol.num_train, protocol.num_test))
+        codes = [torch.cat([encode(part) for part in _parts(rows)]) for rows in (train, test)]
+        return evaluate_codes(codes[0], grid.factors(train), codes[1], grid.factors(test), protocol=protocol)
+    providers = image_providers(module, grid, protocol.seed)
+    if grid.nuisance:
+        return evaluate(
+            lambda factors: encode(grid.index(factors)),
+            grid.space.sizes,
+            protocol,
+            memoize=False,
+            providers=providers,
+        )
+    represent = GridCodes(encode, grid.space.sizes, batch_size=ENCODE_BATCH)
+    return evaluate(represent, grid.space.sizes, protocol, providers=providers)
+
+
+def _parts(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return np.array_split(rows, max(1, len(rows) // ENCODE_BATCH))
 
 
 @dataclass
@@ -112,9 +138,7 @@ class Evaluate(Callback):
     def _score(self, module: LightningModule, loggers: Sequence[Logger], protocol: ScoreProtocol) -> SuiteResult:
         training = module.training
         module.eval()
-        codes = grid_codes(module, self.grid)
-        providers = image_providers(module, self.grid, protocol.seed)
-        result = undisturbed(evaluate)(codes, self.grid.space.sizes, protocol, providers=providers)
+        result = undisturbed(score_module)(module, self.grid, protocol)
         module.train(training)
         for logger in loggers:
             logger.log_metrics({f"scores/{name}": value for name, value in result.scores.items()}, step=self.batches)

@@ -33,7 +33,7 @@ def image_providers(module: Any, grid: FactorGrid, seed: int) -> Mapping[str, Ca
 
     @torch.inference_mode()
     def batch() -> tuple[Tensor, Tensor]:
-        indices = np.random.default_rng(seed).integers(len(grid), size=CANDIDATES)
+        indices = np.random.default_rng(seed).choice(grid.available, size=CANDIDATES)
         images = torch.from_numpy(grid.images(indices)).permute(0, 3, 1, 2).to(module.device).float() / grid.scale
         return images, module.encode(images)
 

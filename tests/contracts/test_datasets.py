@@ -11,8 +11,11 @@ import pytest
 import torch
 from disent_datasets.datamodule import DisentDataModule
 
-MANY = 20_000
+MANY = 10_000
 """Images from which making and storing a whole set is slow."""
+
+HUGE = 10**9
+"""Bytes from which a set is not stored here if its images can also be rendered one by one."""
 
 
 def _offline() -> list[pytest.param]:
@@ -20,7 +23,8 @@ def _offline() -> list[pytest.param]:
     for name in dd.names():
         info = dd.info(name)
         for source in info.sources:
-            if source not in info.needs_files:
+            twice = "rendered" in info.sources and source != "rendered" and info.nbytes > HUGE
+            if source not in info.needs_files and not twice:
                 slow = info.space.size > MANY and source != "rendered"
                 found.append(pytest.param((name, source), id=f"{name}-{source}", marks=[pytest.mark.slow] * slow))
     return found

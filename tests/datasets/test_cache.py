@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from disent_datasets import DataError, FactorGrid
+from disent_datasets import DataError, FactorGrid, cache
 from disent_datasets.cache import MissingError, Origin, read, stored_grid
 from disent_datasets.info import Request
 
@@ -113,6 +113,25 @@ def test_without_verification_gross_damage_is_still_noticed(
     damage(request_tiny.folder / "drawn.npy")
     with pytest.raises(DataError, match=r"damaged|gone"):
         stored_grid(dataclasses.replace(request_tiny, verify=False), never, rebuild=False)
+
+
+def test_a_big_file_is_read_again_only_if_it_was_touched_or_on_demand(
+    request_tiny: Request, tiny_images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "TRUSTED", 400)
+    make(request_tiny, tiny_images(request_tiny))
+    data = request_tiny.folder / "drawn.npy"
+    os.utime(data, ns=(0, 0))
+    read(request_tiny)
+    make_again = json.loads((request_tiny.folder / "drawn.json").read_text())["mtime_ns"]
+    os.utime(data, ns=(make_again, make_again))
+    flip_a_byte_keeping_size_and_time(data)
+    read(request_tiny)
+    with pytest.raises(DataError, match="SHA-256"):
+        read(request_tiny, thorough=True)
+    os.utime(data, ns=(0, 0))
+    with pytest.raises(DataError, match="SHA-256"):
+        read(request_tiny)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"sizes": [3, 4, 6]}', '{"verified": 1}', '{"format": 0}'])

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 from disent_datasets import catalogue, dsprites_official
+from disent_datasets.download import RemoteFile
 from disent_datasets.info import Request
 
 SIZES = (3, 2, 4, 3, 5)
@@ -64,9 +65,9 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     """Take a file's checksum for the official one's, as the official file is too big for a test."""
 
     def put(path: Path) -> None:
-        algorithm, _ = dsprites_official.CHECKSUMS[path.name]
+        algorithm = "md5" if path.suffix == ".npz" else "sha256"
         digest = hashlib.new(algorithm, path.read_bytes()).hexdigest()
-        monkeypatch.setitem(dsprites_official.CHECKSUMS, path.name, (algorithm, digest))
+        monkeypatch.setattr(dsprites_official, "FILES", [RemoteFile(path.name, checksums=(f"{algorithm}:{digest}",))])
 
     return put
 
@@ -102,9 +103,26 @@ def test_is_found_in_the_data_folder_itself(write: Write, folder: Path, trust: A
     assert len(load(folder)) == SPACE.size
 
 
-def test_a_missing_file_says_where_to_put_it(tmp_path: Path) -> None:
-    with pytest.raises(dd.DataError, match=rf"npz or .*hdf5 from https.* into {tmp_path}.*source='drawn'"):
+def test_offline_one_line_says_where_to_put_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offline = [dataclasses.replace(file, urls=("http://127.0.0.1:9/file",)) for file in dsprites_official.FILES]
+    monkeypatch.setattr(dsprites_official, "FILES", offline)
+    with pytest.raises(dd.DataError, match=rf"offline\?.*npz or .*hdf5 by hand into {tmp_path}/dsprites \(see https"):
         dd.load("dsprites", source="official", data_dir=tmp_path)
+
+
+@BOTH
+def test_is_downloaded(
+    write: Write, folder: Path, tmp_path: Path, trust: Any, monkeypatch: pytest.MonkeyPatch, server: Any
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path = write(elsewhere)
+    trust(path)
+    (file,) = dsprites_official.FILES
+    urls = (server.url("gone"), server.serve("file", path.read_bytes(), cut_after=[100_000]))
+    monkeypatch.setattr(dsprites_official, "FILES", [dataclasses.replace(file, urls=urls)])
+    np.testing.assert_array_equal(load(folder).images(np.arange(SPACE.size))[..., 0], IMAGES)
+    assert len(server.requests) == 3
 
 
 @BOTH

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from disent_datasets import BatchStream, FactorGrid, FactorSpace
+from disent_datasets.sampling import Independent
 
 SPACE = FactorSpace(("a", "b"), (10, 12))
 
@@ -55,7 +56,7 @@ def test_takes_a_grid_and_another_sampler() -> None:
     def even(generator: np.random.Generator, batch_size: int) -> np.ndarray:
         return 2 * generator.integers(60, size=batch_size)
 
-    step = BatchStream(grid, 100, seed=0, second=True, sampler=even).step(0)
+    step = BatchStream(grid, 100, seed=0, second=True, sampler=Independent(even)).step(0)
     assert not (step.first % 2).any()
     assert not np.array_equal(step.first, step.second)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import disent_datasets as dd
 import numpy as np
@@ -37,6 +38,15 @@ def test_register_load_and_describe(tmp_path: Path) -> None:
     register_mine(images)  # the same function again, as in a notebook
 
 
+@pytest.mark.parametrize(
+    ("argument", "wrong"), [("ambiguous", ["c"]), ("needs_files", ["far"]), ("fingerprints", {"far": "0"})]
+)
+def test_registering_names_factors_and_sources_that_exist(argument: str, wrong: Any) -> None:
+    space = dd.FactorSpace(("a", "b"), (2, 3))
+    with pytest.raises(ValueError, match=rf"^{argument}: (c is not among a, b|far is not among memory)$"):
+        dd.register_dataset("x", title="", factors=space, shape=(4, 4, 3), licence="", citation="", **{argument: wrong})
+
+
 @pytest.mark.usefixtures("registry")
 def test_a_name_is_registered_once() -> None:
     with pytest.raises(ValueError, match="name: data set 'toy_grid' is already registered by disent_datasets"):
@@ -46,7 +56,7 @@ def test_a_name_is_registered_once() -> None:
 def test_unknown_names_and_sources_say_what_would_work(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^unknown data set 'dsprite', did you mean 'dsprites'\? known: .*dsp"):
         dd.load("dsprite", data_dir=tmp_path)
-    with pytest.raises(ValueError, match=r"^unknown data set 'qqq'; known: dsprites, toy_grid"):
+    with pytest.raises(ValueError, match=r"^unknown data set 'qqq'; known: .*dsprites, .*toy_grid"):
         dd.info("qqq")
     with pytest.raises(ValueError, match="source: data set 'dsprites' has no source 'drwn'; known: drawn, official"):
         dd.load("dsprites", data_dir=tmp_path, source="drwn")
