@@ -2,8 +2,8 @@
 
     python benchmarks/training.py [--steps 60] [--channels 1]
 
-Steps of all rows are taken in turn, so that a drift of the machine's speed hits all alike; times are medians in milliseconds, ratios
-medians of step-by-step ratios. The plain step is what a paper's code does: float32, contiguous images, no fusion.
+Steps of all rows are taken in turn, so that a drift of the machine hits all alike; times are medians in milliseconds,
+ratios medians of step-by-step ratios. The plain step is what a paper's code does: float32, contiguous images, no fusion.
 """
 
 import argparse

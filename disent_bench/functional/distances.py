@@ -15,7 +15,8 @@ def squared_distances(x: Tensor) -> Tensor:
     """
     with torch.autocast(x.device.type, enabled=False):
         x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-        x = x - x.mean(dim=-2, keepdim=True)
+        # The gradient of a distance sums to zero over the rows, so nothing flows through the mean.
+        x = x - x.detach().mean(dim=-2, keepdim=True)
         gram = x @ x.mT
         gram = (gram + gram.mT) / 2
         norms = gram.diagonal(dim1=-2, dim2=-1)
