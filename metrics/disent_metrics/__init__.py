@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from disent_metrics.modularity import ActiveModularity, Modularity
     from disent_metrics.mutual_information_gap import MutualInformationGap
     from disent_metrics.sap import SAP
+    from disent_metrics.udr import UnsupervisedDisentanglementRanking
     from disent_metrics.unsupervised import UnsupervisedScores
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "ScoreProtocol",
     "SuiteResult",
     "TraversalTopology",
+    "UnsupervisedDisentanglementRanking",
     "UnsupervisedScores",
     "evaluate",
     "evaluate_codes",
@@ -86,6 +88,7 @@ CLASSES = {
     "ReconstructionError": "batch_mean",
     "SAP": "sap",
     "TraversalTopology": "batch_mean",
+    "UnsupervisedDisentanglementRanking": "udr",
     "UnsupervisedScores": "unsupervised",
 }
 __getattr__, __dir__ = lazy_exports(__name__, CLASSES)

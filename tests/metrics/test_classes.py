@@ -22,7 +22,8 @@ MARKED = [
 
 
 def test_every_score_has_a_class():
-    assert {cls.score for cls in CLASSES} == set(scores())
+    ranks_models = disent_metrics.UnsupervisedDisentanglementRanking  # not a score of one model
+    assert {cls.score for cls in CLASSES if cls is not ranks_models} == set(scores())
 
 
 @pytest.fixture(params=MARKED)

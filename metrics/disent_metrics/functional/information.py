@@ -8,6 +8,11 @@ from numpy.typing import NDArray
 from disent_metrics.inputs import Codes, Factors, check_pair
 
 
+def on_accelerator(values: Any) -> bool:
+    """Whether ``values`` is a tensor on a device other than the host."""
+    return getattr(getattr(values, "device", None), "type", "cpu") != "cpu"
+
+
 def inner_edges(column: NDArray[np.floating], num_bins: int) -> NDArray[np.floating] | None:
     """Lower edges ``(num_bins,)`` of equal-width bins between a column's minimum and maximum.
 
@@ -41,7 +46,8 @@ def bin_codes(codes: Codes, num_bins: int) -> NDArray[np.int64]:
     return np.maximum(binned, 0)
 
 
-def _counts(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+def joint_table(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Counts of two non-negative integer columns ``(values of a, values of b)``."""
     rows, columns = a.max() + 1, b.max() + 1
     return np.bincount(a * columns + b, minlength=rows * columns).reshape(rows, columns)
 
@@ -51,7 +57,7 @@ def _share_entropy(counts: NDArray[np.int64]) -> float:
     return float(-(share * np.log(share)).sum())
 
 
-def _shared_information(counts: NDArray[np.int64]) -> float:
+def shared_information(counts: NDArray[np.int64]) -> float:
     """Plug-in mutual information of the rows and columns of a table of counts, in nats."""
     joint = counts / counts.sum()
     product = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
@@ -66,7 +72,7 @@ def entropy(labels: NDArray[np.int64]) -> float:
 
 def mutual_information(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
     """Plug-in mutual information of two non-negative integer columns, in nats."""
-    return _shared_information(_counts(a, b))
+    return shared_information(joint_table(a, b))
 
 
 def ranks(columns: NDArray[Any]) -> Factors:
@@ -85,14 +91,14 @@ def code_information(
         ValueError: Bad input, fewer than ``minimum`` samples, or fewer than 2 bins.
     """
     tables = None
-    if getattr(getattr(codes, "device", None), "type", "cpu") != "cpu":
+    if on_accelerator(codes):
         from disent_metrics.functional.on_device import joint_counts
 
         tables = joint_counts(codes, factors, num_bins, minimum)
     if tables is None:
         checked, labels = check_pair(codes, factors, minimum=minimum)
-        tables = [[_counts(code, label) for label in ranks(labels).T] for code in bin_codes(checked, num_bins).T]
-    information = np.array([[_shared_information(table) for table in row] for row in tables])
+        tables = [[joint_table(code, label) for label in ranks(labels).T] for code in bin_codes(checked, num_bins).T]
+    information = np.array([[shared_information(table) for table in row] for row in tables])
     return information, np.array([_share_entropy(table.sum(axis=0)) for table in tables[0]])
 
 

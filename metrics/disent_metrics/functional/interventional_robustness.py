@@ -3,12 +3,34 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from disent_metrics.functional.information import bin_codes
+from disent_metrics.functional.information import bin_codes, on_accelerator
 from disent_metrics.inputs import check_pair
 from disent_metrics.registry import Key, register_score
 
 MIN_SAMPLES = 20
+
+
+def _deviations(
+    codes: Any, factors: Any, num_bins: int, quantile: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Largest deviations of the varying dimensions, and their quantiles within values ``(d, k)``, taken where the
+    codes are."""
+    if on_accelerator(codes):
+        from disent_metrics.functional.on_device import deviations
+
+        found = deviations(codes, factors, num_bins, quantile, MIN_SAMPLES)
+        if found is not None:
+            return found
+    checked, labels = check_pair(codes, factors, minimum=MIN_SAMPLES)
+    latents = checked[:, checked.max(axis=0) > checked.min(axis=0)].astype(np.float64)
+    spread = np.empty((latents.shape[1], labels.shape[1]))
+    for j, factor in enumerate(bin_codes(labels.astype(np.float64), num_bins).T):
+        groups = (latents[factor == value] for value in np.unique(factor))
+        within = [np.quantile(np.abs(group - group.mean(axis=0)), quantile, axis=0) for group in groups]
+        spread[:, j] = np.mean(within, axis=0)
+    return np.abs(latents - latents.mean(axis=0)).max(axis=0), spread
 
 
 @register_score(
@@ -33,6 +55,7 @@ def interventional_robustness(
 
     As in the reference, factors are cut into equal-width bins first, which merges values of factors with more than
     ``num_bins``. Constant dimensions are left out; without any other the score is 0.
+    Tensors on an accelerator are reduced to these deviations there.
 
     Args:
         codes: Representation, real numbers ``(n, d)``, at least 20 samples.
@@ -53,17 +76,10 @@ def interventional_robustness(
 
     Source: disentanglement_lib ``metrics/irs.py``; its ``num_active_dims`` is a sum of codes and is not returned.
     """
-    checked, labels = check_pair(codes, factors, minimum=MIN_SAMPLES)
     if not 0.0 < quantile <= 1.0:
         raise ValueError(f"quantile is {quantile}; a number above 0 and at most 1 is needed")
-    latents = checked[:, checked.var(axis=0) > 0].astype(np.float64)
-    if latents.shape[1] == 0:
+    largest, spread = _deviations(codes, factors, num_bins, quantile)
+    if len(largest) == 0:
         return {"irs": 0.0}
-    largest = np.abs(latents - latents.mean(axis=0)).max(axis=0)
-    binned = bin_codes(labels.astype(np.float64), num_bins)
-    robustness = np.empty((latents.shape[1], labels.shape[1]))
-    for j, factor in enumerate(binned.T):
-        groups = (latents[factor == value] for value in np.unique(factor))
-        spread = [np.quantile(np.abs(group - group.mean(axis=0)), quantile, axis=0) for group in groups]
-        robustness[:, j] = 1.0 - np.mean(spread, axis=0) / largest
+    robustness = 1.0 - spread / largest[:, None]
     return {"irs": float(np.average(robustness.max(axis=1), weights=largest))}

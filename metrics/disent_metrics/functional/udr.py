@@ -86,7 +86,7 @@ def unsupervised_disentanglement_ranking(
     models = [as_codes(model, f"codes[{i}]") for i, model in enumerate(codes)]
     if len(models) < 2 or len({len(model) for model in models}) > 1:
         raise ValueError("codes must hold at least two models with one row per image, the same images for all")
-    informative = [model.std(axis=0) > 0 for model in models]
+    informative = [model.max(axis=0) > model.min(axis=0) for model in models]
     if kl is not None:
         if [len(row) for row in kl] != [model.shape[1] for model in models]:
             raise ValueError("kl must hold one number per latent for every model in codes")

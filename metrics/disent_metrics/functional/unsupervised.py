@@ -5,12 +5,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.information import bin_codes, mutual_information
+from disent_metrics.functional.information import bin_codes, joint_table, on_accelerator, shared_information
 from disent_metrics.inputs import check_codes
 from disent_metrics.registry import Key, register_score
 
 MIN_SAMPLES = 20
 DISTANCE = Key(False, 0.0, float("inf"))
+
+
+def _counts_and_covariance(codes: Any, num_bins: int) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
+    """Counts of every pair of binned dimensions, and the covariance of the varying ones, taken where the codes are."""
+    if on_accelerator(codes):
+        from disent_metrics.functional.on_device import pair_counts_and_covariance
+
+        found = pair_counts_and_covariance(codes, num_bins, MIN_SAMPLES)
+        if found is not None:
+            return found
+    checked = check_codes(codes, minimum=MIN_SAMPLES)
+    binned = bin_codes(checked, num_bins).T
+    tables = [joint_table(code, other) for i, code in enumerate(binned) for other in binned[:i]]
+    varying = checked[:, checked.max(axis=0) > checked.min(axis=0)].astype(np.float64)
+    return tables, np.atleast_2d(np.cov(varying.T))
 
 
 def gaussian_total_correlation(covariance: NDArray[np.float64]) -> float:
@@ -56,6 +71,7 @@ def unsupervised_scores(codes: Any, *, num_bins: int = 20) -> dict[str, float]:
     Constant dimensions, on which the reference divides by zero or takes the logarithm of zero, are independent of
     everything: they are left out of the Gaussian scores and count as 0 in the mean over pairs. A dimension that
     repeats others linearly makes the total correlation infinite (or, by rounding, very large).
+    Tensors on an accelerator are reduced to counts and covariance there.
 
     Args:
         codes: Representation, real numbers ``(n, d)``, at least 20 samples.
@@ -77,11 +93,8 @@ def unsupervised_scores(codes: Any, *, num_bins: int = 20) -> dict[str, float]:
 
     Source: disentanglement_lib ``metrics/unsupervised_metrics.py``.
     """
-    checked = check_codes(codes, minimum=MIN_SAMPLES)
-    binned = bin_codes(checked, num_bins)
-    width = checked.shape[1]
-    pairs = [mutual_information(binned[:, i], binned[:, j]) for i in range(width) for j in range(i)]
-    covariance = np.atleast_2d(np.cov(checked[:, checked.std(axis=0) > 0].T.astype(np.float64)))
+    tables, covariance = _counts_and_covariance(codes, num_bins)
+    pairs = [shared_information(table) for table in tables]
     total, wasserstein, norm = 0.0, 0.0, 0.0
     if covariance.size:
         total = gaussian_total_correlation(covariance)

@@ -43,6 +43,8 @@ def test_aligned_models_rank_above_rotated_ones(relation):
 def test_uninformative_latents_are_left_out():
     first, second, third = (np.column_stack([model, np.zeros(500)]) for model in models(1))
     assert udr([first, second, third]) == pytest.approx(udr(models(1)))
+    rounded = [np.column_stack([model, np.full(500, 0.1)]).astype(np.float32) for model in models(1)]
+    assert udr(rounded) == pytest.approx(udr(models(1)), abs=1e-5)  # the float32 deviation of equal numbers is not 0
     noisy = [np.column_stack([model, np.random.default_rng(i).normal(size=500)]) for i, model in enumerate(models(1))]
     kl = [[1.0, 1.0, 1.0, 1.0, 0.001]] * 3
     assert udr(noisy, kl=kl) == pytest.approx(udr(models(1)))
