@@ -22,9 +22,9 @@ class JsonLinesLogger(Logger):
     def __init__(self, path: Path, step: int = 0) -> None:
         super().__init__()
         self.path = path
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = path.read_text().splitlines() if step > 0 and path.exists() else []
         kept = [line for line in lines if (logged := _step(line)) is not None and logged <= step]
-        path.write_text("".join(line + "\n" for line in kept if step > 0))
+        path.write_text("".join(line + "\n" for line in kept))
         self._written = {line for line in kept if _step(line) == step}
 
     @property

@@ -35,7 +35,7 @@ def test_weight_norms_belong_to_latents() -> None:
 
 def test_initialisation_follows_the_source() -> None:
     encoder, decoder = build_network("locatello2019", (1, 64, 64))
-    weight = encoder.features[0].weight  # Glorot: bound sqrt(6 / (fan in + fan out)), 16 and 512
+    weight = encoder.features[0].weight.detach()  # Glorot: bound sqrt(6 / (fan in + fan out)), 16 and 512
     assert float(weight.abs().max()) <= (6 / (16 + 512)) ** 0.5
     assert float(decoder.first.bias.abs().max()) == 0.0
     torch.manual_seed(0)
