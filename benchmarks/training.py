@@ -3,7 +3,7 @@
     python benchmarks/training.py [--steps 60] [--channels 1]
 
 Steps of all rows are taken in turn, so that a drift of the machine hits all alike; times are medians in milliseconds,
-ratios medians of step-by-step ratios. The plain step is what a paper's code does: float32, contiguous images, no fusion.
+ratios medians of step-by-step ratios. The plain step is what papers' code does: float32, contiguous, nothing fused.
 """
 
 import argparse

@@ -98,6 +98,7 @@ def _run(given: Namespace) -> int:
         source=given.source,
         overrides=overrides,
         plugin=given.plugin,
+        device=given.device,
     )
     outcomes = run_seeds(config, seeds, runs=given.runs, data_dir=given.data_dir, accelerator=given.device)
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]

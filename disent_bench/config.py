@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import disent_datasets
+import torch
 from disent_metrics.protocol import ScoreProtocol
 from lightning import LightningModule
 
@@ -163,6 +164,7 @@ def resolve(
     source: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     plugin: Path | None = None,
+    device: str = "auto",
 ) -> RunConfig:
     """Resolve what the user typed into a `RunConfig`.
 
@@ -195,7 +197,8 @@ def resolve(
     for name in parts:
         tree["methods"][name] = _checked(f"methods.{name}.", tree["methods"][name], _hints(name))
     if not own_module:
-        resolved = Settings(**{**asdict(resolved), "precision": resolve_precision(resolved.precision)})
+        precision = resolve_precision(resolved.precision, _torch_device(device))
+        resolved = Settings(**{**asdict(resolved), "precision": precision})
         objective = _sum_of(tree["methods"])
         tree["terms"] = objective.settings()
     for key in overrides:
@@ -217,6 +220,11 @@ def resolve(
         changes={key: value for key, value in overrides.items() if key not in SCHEDULE_NAMES},
         plugin=hashlib.sha256(plugin.read_bytes()).hexdigest() if plugin else "",
     )
+
+
+def _torch_device(device: str) -> torch.device:
+    """The device that Lightning will choose, as far as the precision depends on it."""
+    return torch.device("cuda" if device in ("auto", "cuda") and torch.cuda.is_available() else "cpu")
 
 
 def _default_base(names: Sequence[str]) -> str:

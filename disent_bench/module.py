@@ -163,5 +163,6 @@ class DisentModule(lightning.LightningModule):
         return [p for network in (self.encoder, self.decoder) if network is not None for p in network.parameters()]
 
     def _autocast(self) -> torch.autocast:
-        enabled = resolve_precision(self.training_settings.precision, self.device) == "bf16"
+        # Codes that are scored and images that are looked at are computed in float32.
+        enabled = self.training and resolve_precision(self.training_settings.precision, self.device) == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)

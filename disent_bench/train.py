@@ -31,6 +31,10 @@ from disent_bench.runs import RunBusyError, RunFolder, RunKey
 TRAVERSAL_CODES = 512
 
 
+class TrainingError(RuntimeError):
+    """A run failed while it was trained or scored."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended: its folder, and the reason if it did not end well."""
@@ -118,9 +122,9 @@ def run(
     except RunBusyError as error:
         return Outcome(key, folder.path, "failed", str(error))
     except Exception as error:
-        expected = isinstance(error, NonFiniteLossError | OSError)
-        reason = str(error) if expected else f"{type(error).__name__}: {error}"
-        details = {} if expected else {"traceback": traceback.format_exc()}
+        named = isinstance(error, NonFiniteLossError | OSError | TrainingError)
+        reason = str(error) if named else f"{type(error).__name__}: {error}"
+        details = {} if isinstance(error, NonFiniteLossError) else {"traceback": traceback.format_exc()}
         _record_failure(folder, {**identity, "reason": reason, **details}, say)
         return Outcome(key, folder.path, "failed", reason)
     return Outcome(key, folder.path, "done")
@@ -167,7 +171,10 @@ def _train(
     )
     start = time.perf_counter()
     if step < settings.steps:
-        trainer.fit(module, datamodule=data, ckpt_path=folder.checkpoint if saved else None, weights_only=True)
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=folder.checkpoint if saved else None, weights_only=True)
+        except ValueError as error:  # from here on it is the training that fails, not the user's input
+            raise TrainingError(f"ValueError: {error}") from error
     else:
         assert saved is not None
         module.load_state_dict(saved["state_dict"])

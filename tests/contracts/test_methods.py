@@ -79,6 +79,8 @@ def test_every_parameter_learns(trained: tuple[RunConfig, Outcome], data_dir: Pa
     still = [key for key, value in module.named_parameters() if torch.equal(value, fresh[key])]
     assert not still, f"not trained: {still}"
     codes = module.encode(torch.rand(3, 1, 64, 64))
+    assert codes.dtype == torch.float32
+    assert not torch.equal(codes, codes.bfloat16().float()), "codes for scores are computed in float32"
     assert codes.shape[0] == 3
     assert codes.ndim == 2
     assert torch.isfinite(codes).all()

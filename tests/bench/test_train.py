@@ -1,0 +1,58 @@
+"""Failures of a run that are no mistakes of the user's input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+
+from disent_bench.config import resolve
+from disent_bench.registry import METHODS, register_method
+from disent_bench.train import run
+
+SHORT = {"steps": 4, "batch_size": 8, "scores.scores": ["mig"], "scores.num_train": 200, "evaluate_every": 0}
+
+
+class Broken(lightning.LightningModule):
+    """Raises what a careless training step raises, in its third step."""
+
+    def __init__(self, image_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(64 * 64, 3)
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        return self.layer(images.flatten(1))
+
+    def training_step(self, batch, batch_idx: int) -> torch.Tensor:
+        if batch_idx == 2:
+            raise ValueError("shapes do not match")
+        return self.encode(batch.images).square().mean()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(METHODS, "_entries", dict(METHODS._entries))
+    register_method("broken")(Broken)
+    return "broken"
+
+
+def test_an_error_while_training_is_a_failed_run_with_its_traceback(
+    broken: str, tmp_path: Path, data_dir: Path
+) -> None:
+    config = resolve(broken, "toy_grid", "quick", overrides=SHORT)
+    outcome = run(config, 0, runs=tmp_path, data_dir=data_dir, say=lambda line: None)
+    assert outcome.status == "failed"
+    assert outcome.reason == "ValueError: shapes do not match"
+    record = json.loads((outcome.folder / "failure.json").read_text())
+    assert "training_step" in record["traceback"]
+
+
+def test_settings_that_only_sums_have_are_unknown_to_a_module(broken: str) -> None:
+    with pytest.raises(ValueError, match="unknown setting 'learning_rate'"):
+        resolve(broken, "toy_grid", "quick", overrides={"learning_rate": 0.1})
