@@ -15,7 +15,8 @@ Not seen: that no weight would do for the distortion. With a tenth of these weig
 near the target for squared distances (W2 0.19 and 0.20) and, for the cosine, fits as well as the gap and keeps the
 geometry, while the gap of squared distances is then too weak to unscramble. With ten times these weights both miss the
 target: squared distances by 1.1 to 1.25 (distortion) and 0.18 to 0.25 (gap), the cosine by 0.29 to 0.44 and 0.23.
-Weights, mixture and first layer were chosen by looking at seeds 0 and 1. A gap of 0 means that the solver found no better coupling, not that there is none.
+Weights, mixture and first layer were chosen by looking at seeds 0 and 1.
+A gap of 0 means that the solver found no better coupling, not that there is none.
 """
 
 import argparse
