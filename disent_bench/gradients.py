@@ -15,11 +15,9 @@ def accumulate_gradients(
 ) -> dict[str, Tensor]:
     """Write the gradient of the loss, with conflicting components removed, into ``parameters``' ``grad``.
 
-    A term t with ``orthogonal_to = r`` contributes ``g_t - (<g_t, g_r> / ||g_r||^2) g_r`` if ``<g_t, g_r> < 0`` and
-    ``g_t``
-    otherwise: one inner product over all parameters, before the optimiser's preconditioning [TopDis, section 4.4;
-        authors'
-    ``make_step``]. All other gradients are added as they are.
+    A term t with ``orthogonal_to = r`` contributes ``g_t - (<g_t, g_r> / ||g_r||^2) g_r`` if ``<g_t, g_r> < 0``, else
+    ``g_t``: one inner product over all parameters, before the optimiser's preconditioning [TopDis, section 4.4;
+    authors' ``make_step``]. All other gradients are added as they are.
 
     Returns:
         The cosine between each guarded gradient and its guard's, by term name.

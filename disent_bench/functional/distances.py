@@ -1,9 +1,35 @@
 """Euclidean distances inside a batch, with gradients that stay finite."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 _SMALLEST_SCALE = 1e-5
+
+
+class _SquaredDistances(Function):
+    """Squared distances of centred rows, with the gradient ``2 (diag(W 1) - W) x``, ``W = G + G^T``, in one product."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = x - x.mean(dim=-2, keepdim=True)
+        ctx.save_for_backward(x)
+        gram = x @ x.mT
+        gram = (gram + gram.mT) / 2
+        norms = gram.diagonal(dim1=-2, dim2=-1)
+        return (norms.unsqueeze(-1) + norms.unsqueeze(-2) - 2 * gram).clamp_min(0)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        weights = gradients[0] + gradients[0].mT
+        # The Laplacian's rows sum to zero, so centring changes nothing here.
+        laplacian = torch.diag_embed(weights.sum(-1)) - weights
+        return 2 * (laplacian @ x)
 
 
 def squared_distances(x: Tensor) -> Tensor:
@@ -11,16 +37,12 @@ def squared_distances(x: Tensor) -> Tensor:
 
     Computed from the Gram matrix of the centred rows, in float32 or better also under autocast: centring and
     full precision keep the cancellation in ``|x|^2 + |y|^2 - 2 x.y`` harmless. Exactly symmetric, zero on the
-    diagonal.
+    diagonal. Differentiable once.
     """
     with torch.autocast(x.device.type, enabled=False):
         x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-        # The gradient of a distance sums to zero over the rows, so nothing flows through the mean.
-        x = x - x.detach().mean(dim=-2, keepdim=True)
-        gram = x @ x.mT
-        gram = (gram + gram.mT) / 2
-        norms = gram.diagonal(dim1=-2, dim2=-1)
-        return (norms.unsqueeze(-1) + norms.unsqueeze(-2) - 2 * gram).clamp_min(0)
+        distances: Tensor = _SquaredDistances.apply(x)
+        return distances
 
 
 def euclidean_distances(x: Tensor) -> Tensor:

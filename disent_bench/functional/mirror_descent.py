@@ -14,6 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from disent_bench.functional.fast_exp import vector_exp
+
 # Sums may be reordered so that they vectorise; NaN and infinity keep their meaning.
 _FAST_SUMS = {"reassoc", "contract", "nsz"}
 # Scalings are folded into the potential before they leave the range where products with them are exact in float32.
@@ -23,6 +25,7 @@ _INNER_SHARE = 0.1
 _INNER_LARGEST = 1e-3
 _SYNCHRONISE_EVERY = 10
 _LARGEST_OWN_PRODUCT = 256
+_JUMP_CHANGE, _JUMP_RATIO, _REST = 0.01, 0.97, 10
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST_SUMS, error_model="numpy")
@@ -48,19 +51,36 @@ def _multiply(a: NDArray, b: NDArray, product: NDArray) -> None:
                 product[i, j] += a[i, k] * b[k, j]
 
 
+@njit(cache=True, nogil=True, fastmath=_FAST_SUMS, error_model="numpy")
+def _largest(values: NDArray, folded: NDArray) -> float:
+    """Largest entry. Compilers do not vectorise that, but do vectorise halving: ``folded`` is for scratch."""
+    width = values.size - values.size // 2
+    for k in range(values.size - width):
+        folded[k] = max(values[k], values[width + k])
+    if 2 * width > values.size:
+        folded[width - 1] = values[width - 1]
+    while width > 8:
+        rest = width // 2
+        width -= rest
+        for k in range(rest):
+            folded[k] = max(folded[k], folded[width + k])
+    top = folded[0]
+    for k in range(1, width):
+        top = max(top, folded[k])
+    return top
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def _shifted_exp(logits: NDArray, shifts: NDArray, result: NDArray) -> float:
+def _shifted_exp(logits: NDArray, shifts: NDArray, result: NDArray, folded: NDArray) -> float:
     """``result = exp(logits + shifts - top)``, where ``top`` is the largest sum, and ``top``.
 
     Sums are not reordered here: ``top`` must cancel exactly, however large it is.
     """
     for k in range(logits.size):
         result[k] = logits[k] + shifts[k]
-    top = result[0]
-    for k in range(1, logits.size):
-        top = max(top, result[k])
+    top = _largest(result, folded)
     for k in range(logits.size):
-        result[k] = math.exp(result[k] - top)
+        result[k] = vector_exp(result[k] - top)
     return top
 
 
@@ -69,8 +89,9 @@ def _start_rows(logits: NDArray, potential: NDArray, plan: NDArray, row_potentia
     """``plan = exp(logits + potential)`` with rows scaled to their marginal, in the log domain."""
     rows, columns = plan.shape
     real = plan.dtype.type
+    folded = np.empty_like(potential)
     for i in range(rows):
-        top = _shifted_exp(logits[i], potential, plan[i])
+        top = _shifted_exp(logits[i], potential, plan[i], folded)
         total = real(0)
         for j in range(columns):
             total += plan[i, j]
@@ -85,9 +106,9 @@ def _column_potential(logits: NDArray, row_potential: NDArray, potential: NDArra
     """The log-domain column update, for columns whose mass underflows."""
     columns = potential.size
     real = logits.dtype.type
-    terms = np.empty_like(row_potential)
+    terms, folded = np.empty_like(row_potential), np.empty_like(row_potential)
     for j in range(columns):
-        top = _shifted_exp(logits[:, j], row_potential, terms)
+        top = _shifted_exp(logits[:, j], row_potential, terms, folded)
         potential[j] = -top - math.log(terms.sum() * real(columns))
 
 
@@ -167,6 +188,23 @@ def _sinkhorn(
             plan[i, j] /= total
 
 
+@njit(cache=True, nogil=True, fastmath=_FAST_SUMS, error_model="numpy")
+def _extrapolate(values: NDArray, last: NDArray, factor: float) -> None:
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            values[i, j] += factor * (values[i, j] - last[i, j])
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST_SUMS, error_model="numpy")
+def _distance(a: NDArray, b: NDArray) -> float:
+    """Sum of absolute differences."""
+    total = a.dtype.type(0)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            total += abs(a[i, j] - b[i, j])
+    return total
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def descend(
     cost_x: NDArray, cost_y: NDArray, plan: NDArray, epsilons: NDArray, steps: NDArray, tol: float, inner_iter: int
@@ -190,24 +228,40 @@ def descend(
     potential = np.zeros(m, plan.dtype)
     scaling, mass, row_potential = np.empty(m, plan.dtype), np.empty(m, plan.dtype), np.empty(n, plan.dtype)
     following, half, logits = np.empty_like(plan), np.empty_like(plan), np.empty_like(plan)
-    change = np.inf
+    last_logits = np.empty_like(plan)
+    change, last_change = np.inf, np.inf
     for stage in range(epsilons.size):
         scaled_y = cost_y * real(4 / epsilons[stage])
         if stage > 0:
             potential *= real(epsilons[stage - 1] / epsilons[stage])
-        change = np.inf
+        change, before_jump, plain, rest = np.inf, np.inf, 0, 0
         for _ in range(steps[stage]):
             _multiply(cost_x, plan, half)
             _multiply(half, scaled_y, logits)
+            jump = 0.0
+            if plain >= 2 and rest <= 0 and change < _JUMP_CHANGE:
+                ratio = change / last_change
+                if ratio < _JUMP_RATIO:
+                    jump = ratio / (1 - ratio)
+                    before_jump = change
+            if jump > 0:
+                _extrapolate(logits, last_logits, real(jump))
             inner_tol = min(_INNER_LARGEST, _INNER_SHARE * change)
             _sinkhorn(logits, potential, following, row_potential, scaling, mass, inner_tol, inner_iter)
-            change = 0.0
-            for i in range(n):
-                for j in range(m):
-                    change += abs(following[i, j] - plan[i, j])
+            moved = _distance(following, plan)
             plan, following = following, plan
+            logits, last_logits = last_logits, logits
+            if jump > 0:
+                plain = 0
+                continue
+            last_change, change = change, moved
+            plain += 1
+            rest -= 1
             if change < tol:
                 break
+            if change > before_jump:
+                rest = _REST
+                before_jump = np.inf
     return plan, change < tol
 
 

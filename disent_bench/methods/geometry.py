@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from disent_bench.functional.costs import Cost
 from disent_bench.objective import Objective, Term
 from disent_bench.registry import register_method
 from disent_bench.terms import KL, Distortion, GromovMonge, Hausdorff, Isometry, Spread, TotalCorrelation
-
-Side = Literal["decoder", "encoder"]
+from disent_bench.terms.geometry import Side
 
 
 @register_method("gmg", paper="arXiv:2407.07829")
@@ -51,16 +50,18 @@ class DST:
 @register_method("jacobian", paper="openreview:mfwdY3U_9ea")
 @dataclass(frozen=True)
 class Jacobian:
-    """Jacobian isometry: base + weight * relaxed distortion of the decoder's J^T J [Lee et al. 2022].
+    """Jacobian isometry: base + weight * relaxed distortion of decoder's J^T J or encoder's J J^T [Lee et al. 2022].
 
-    That the Gromov-Monge paper's Jacobian baseline is this one is inferred; the weight of 10 is ours.
+    That the Gromov-Monge paper's Jacobian baseline is this one, and its form for the encoder, are inferred; the weight
+    of 10 is ours.
     """
 
     weight: float = 10.0
+    side: Side = "decoder"
 
     def terms(self) -> list[Term]:
         """Return the relaxed distortion."""
-        return [Isometry(weight=self.weight)]
+        return [Isometry(weight=self.weight, side=self.side)]
 
 
 @register_method("hfs", paper="arXiv:2210.07347")

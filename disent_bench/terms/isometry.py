@@ -1,4 +1,4 @@
-"""Isometry of the decoder, from its Jacobian."""
+"""Isometry of the encoder or the decoder, from its Jacobian."""
 
 from __future__ import annotations
 
@@ -8,36 +8,39 @@ import torch
 from torch import Tensor
 
 from disent_bench.forward import Pass
-from disent_bench.functional.isometry import relaxed_distortion
-from disent_bench.objective import Term
+from disent_bench.functional.isometry import encoder_relaxed_distortion, relaxed_distortion
+from disent_bench.objective import Term, choose
 from disent_bench.registry import register_term
+from disent_bench.terms.geometry import Side
 
 
 @register_term("isometry", paper="openreview:mfwdY3U_9ea")
 class Isometry(Term):
-    """Relaxed distortion of the decoder's pullback metric ``J^T J`` [Lee et al. 2022], a pure number, at least
-    1/latents.
+    """Relaxed distortion of the decoder's ``J^T J`` or the encoder's ``J J^T`` [Lee et al. 2022], at least 1/latents.
 
-    That this is the Jacobian baseline of the Gromov-Monge paper is inferred. The decoder's output is pixel
-    probabilities.
+    A pure number. That it is the Jacobian baseline of the Gromov-Monge paper is inferred, and so is its form for the
+    encoder. The decoder's output is pixel probabilities, the encoder's the posterior mean.
 
     Args:
+        side: the map, ``"decoder"`` (at posterior samples) or ``"encoder"`` (at the images).
         num_probes: Gaussian probes per image for both traces.
-        subset: how many images of the batch are looked at, drawn at random; each costs about two decodings and two
-            backward passes a probe.
+        subset: how many images of the batch are looked at, drawn at random; each costs about two passes of the map and
+            two backward passes a probe.
     """
 
-    needs = frozenset({"decoder"})
-
-    def __init__(self, *, num_probes: int = 1, subset: int = 16, **common: Any) -> None:
+    def __init__(self, *, side: Side = "decoder", num_probes: int = 1, subset: int = 16, **common: Any) -> None:
         super().__init__(**common)
+        choose("side", side, ("decoder", "encoder"))
         if num_probes < 1:
             raise ValueError(f"num_probes is at least 1, not {num_probes}")
         if subset < 1:
             raise ValueError(f"subset is at least 1 image, not {subset}")
-        self.num_probes, self.subset = num_probes, subset
+        self.side, self.num_probes, self.subset = side, num_probes, subset
+        self.needs = frozenset({"decoder"} if side == "decoder" else ())
 
     def forward(self, p: Pass) -> Tensor:
-        """Return ``E[tr H^2] / E[tr H]^2`` over the batch, H the pullback metric at a posterior sample."""
+        """Return ``E[tr H^2] / E[tr H]^2`` over the batch, H the metric that the map carries over."""
         rows = torch.randperm(len(p.z), device=p.z.device)[: self.subset]
+        if self.side == "encoder":
+            return encoder_relaxed_distortion(lambda x: p.encode(x)[0], p.x[rows], num_probes=self.num_probes)
         return relaxed_distortion(lambda z: p.decode(z).sigmoid(), p.z[rows], num_probes=self.num_probes)

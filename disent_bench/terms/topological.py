@@ -92,14 +92,13 @@ class Topological(Term):
         latent = torch.multinomial(norms.float(), 1)
         sign = 2.0 * torch.randint(2, (1,), device=z.device) - 1.0
         moved, valid = shift_latent(z, latent, sign * self.shift)
-        if int(valid.sum()) < MIN_POINTS:
+        rows = valid.nonzero().squeeze(1)
+        if len(rows) < MIN_POINTS:
             raise SkipStep
-        shifted = p.decode(moved[valid])
-        if self.latents == "sample" and source.logits is not None:
-            original = source.logits[valid]
-        else:
-            original = p.decode(z[valid])
-        a, b = self._normalised_distances(original), self._normalised_distances(shifted)
+        logits = source.logits if self.latents == "sample" and source.logits is not None else p.decode(z)
+        # Rows are dropped from the distances, not from the images: the latter would copy every pixel twice.
+        a = self._normalise(_image_distances(logits)[rows[:, None], rows])
+        b = self._normalise(_image_distances(p.decode(moved[rows])))
         start = time.perf_counter()
         value = rtd_loss(a, b, power=self.power, max_bars=self.max_bars, routing=self.routing)
         self._measurements = {"points": float(len(a)), "barcode_ms": 1e3 * (time.perf_counter() - start)}
@@ -109,11 +108,14 @@ class Topological(Term):
         """Points that stayed valid, and the time that the four barcodes took, in the latest step."""
         return self._measurements
 
-    def _normalised_distances(self, logits: Tensor) -> Tensor:
-        distances = euclidean_distances(torch.sigmoid(logits).flatten(1))
+    def _normalise(self, distances: Tensor) -> Tensor:
         if self.quantile is None:
             return distances / len(distances) ** 0.5
         return scale_by_quantile(distances, self.quantile)
+
+
+def _image_distances(logits: Tensor) -> Tensor:
+    return euclidean_distances(torch.sigmoid(logits).flatten(1))
 
 
 def shift_latent(z: Tensor, latent: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:

@@ -191,15 +191,45 @@ def test_isometry_of_an_orthogonal_and_of_a_flat_decoder(scales: list[float], le
     assert float(value(Isometry(num_probes=400, subset=64), p)) == pytest.approx(least, rel=0.15)
 
 
-def test_isometry_looks_at_a_subset() -> None:
-    sizes = []
+@pytest.mark.parametrize(("scales", "least"), [([1.0, 1.0, 1.0], 1 / 3), ([1.0, 0.0, 0.0], 1.0)])
+def test_isometry_of_an_orthogonal_and_of_a_flat_encoder(scales: list[float], least: float) -> None:
+    frame = torch.linalg.qr(torch.randn(16, 3, generator=torch.Generator().manual_seed(0)))[0]
+    linear = 1e-3 * torch.tensor(scales) * frame
+    p = dataclasses.replace(make_pass(n=64), encode=lambda x: (x.flatten(1) @ linear, x.flatten(1).exp()))
+    found = value(Isometry(side="encoder", num_probes=400, subset=64), p)
+    assert float(found) == pytest.approx(least, rel=0.15)
 
-    def counted(z: Tensor) -> Tensor:
-        sizes.append(len(z))
+
+def test_isometry_looks_at_a_subset_of_its_side() -> None:
+    sizes: dict[str, list[int]] = {"decoder": [], "encoder": []}
+
+    def decoded(z: Tensor) -> Tensor:
+        sizes["decoder"].append(len(z))
         return decode(z)
 
-    value(Isometry(subset=5), dataclasses.replace(make_pass(), decode=counted))
-    assert set(sizes) == {5}
+    def encoded(x: Tensor) -> tuple[Tensor, Tensor]:
+        sizes["encoder"].append(len(x))
+        return (x.flatten(1) @ WEIGHTS.T).sin(), x
+
+    p = dataclasses.replace(make_pass(), decode=decoded, encode=encoded)
+    value(Isometry(subset=5), p)
+    assert set(sizes["decoder"]) == {5}
+    assert not sizes["encoder"]
+    sizes["decoder"].clear()
+    value(Isometry(subset=7, side="encoder"), p)
+    assert set(sizes["encoder"]) == {7}
+    assert not sizes["decoder"]
+
+
+def test_isometry_of_the_encoder_trains_the_encoder_alone() -> None:
+    torch.manual_seed(0)
+    module = module_of("jacobian", **{"methods.jacobian.side": "encoder"})
+    module.objective["isometry"](module.run_pass(torch.rand(16, 1, 64, 64))).backward()
+    assert module.decoder is not None
+    assert all(p.grad is None for p in module.decoder.parameters())
+    weights = [p.grad for name, p in module.encoder.named_parameters() if name.endswith("features.0.weight")]
+    assert weights[0] is not None
+    assert weights[0].abs().max() > 0
 
 
 def test_hausdorff_reads_means_and_its_pairs() -> None:
@@ -223,6 +253,7 @@ def test_hausdorff_reads_means_and_its_pairs() -> None:
         (GromovMonge, {"epsilon_statistic": "median"}),
         (GromovMonge, {"init": "random"}),
         (GromovMonge, {"solver": "ott"}),
+        (Isometry, {"side": "both"}),
         (Isometry, {"num_probes": 0}),
         (Isometry, {"subset": 0}),
         (Hausdorff, {"num_pairs": 0}),
@@ -269,7 +300,7 @@ def test_the_side_decides_whether_a_decoder_is_needed(regulariser: str) -> None:
     term = resolve(regulariser, "toy_grid", "quick").objective()
     own = [each for each in term if each.name in ("gromov_monge", "distortion", "isometry", "hausdorff")]
     assert [("decoder" in each.needs) for each in own] == [needs[regulariser]]
-    if regulariser in ("gmg", "dst"):
+    if regulariser in ("gmg", "dst", "jacobian"):
         name = own[0].name
         other = resolve(regulariser, "toy_grid", "quick", overrides={f"methods.{regulariser}.side": "encoder"})
         assert "decoder" not in other.objective()[name].needs
