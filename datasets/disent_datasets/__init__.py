@@ -14,6 +14,7 @@ from disent_datasets.own_data import grid_from_arrays, grid_from_folder
 from disent_datasets.samplers import make_sampler
 from disent_datasets.sampling import BatchStream, Sampler
 from disent_datasets.source import (
+    begun,
     data_folder,
     info,
     is_prepared,
@@ -38,6 +39,7 @@ __all__ = [
     "FactorSpace",
     "Request",
     "Sampler",
+    "begun",
     "cars3d",
     "catalogue",
     "compare",

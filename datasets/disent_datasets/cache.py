@@ -8,26 +8,24 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import json
-import math
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from disent_datasets.atomic import unfinished, write_whole
 from disent_datasets.errors import DataError
-from disent_datasets.grid import FactorGrid, PackedImages, pack
+from disent_datasets.grid import FactorGrid, PackedImages
 from disent_datasets.info import DatasetInfo, Request
+from disent_datasets.journal import Journal
 from disent_datasets.lock import exclusive
-from disent_datasets.progress import track
+from disent_datasets.writing import Origin, write_images
 
 FORMAT = 2
 TRUSTED = 2 * 10**9
@@ -44,15 +42,6 @@ class DamagedError(DataError):
     """What is stored is not what was written, or not what this version would write."""
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where the images to be stored come from: blocks of uint8 (n, h, w, c) in index order."""
-
-    blocks: Callable[[], Iterable[NDArray[np.uint8]]]
-    action: str
-    verified: bool = True
-
-
 def stored_grid(request: Request, origin: Callable[[], Origin], *, rebuild: bool) -> FactorGrid:
     """The grid stored for a request, made and stored first if there is none.
 
@@ -65,7 +54,10 @@ def stored_grid(request: Request, origin: Callable[[], Origin], *, rebuild: bool
         DataError: if the stored grid is damaged and ``rebuild`` is False, or if it cannot be stored.
     """
     try:
-        return read(request)
+        grid = read(request)
+        if request.files:
+            warnings.warn(f"{request.info.name} ({request.source}) is stored already; no file is read", stacklevel=4)
+        return grid
     except MissingError:
         pass
     except DamagedError as error:
@@ -168,14 +160,13 @@ def _description(info: DatasetInfo, source: str) -> dict[str, Any]:
 def _write(request: Request, origin: Origin) -> None:
     info = request.info
     data, record = _paths(request)
-    temporary = data.with_name(f".{data.name}.tmp")
-    if temporary.exists() or (data.exists() and not record.exists()):
+    if data.exists() and not record.exists():
         warnings.warn(f"{data}: an earlier preparation was cut off; starting again", stacklevel=4)
     record.unlink(missing_ok=True)
-    temporary.unlink(missing_ok=True)
-    _check_room(request)
+    temporary, journal = unfinished(data), _journal(request, origin.verified)
+    _check_room(request, temporary)
     try:
-        fingerprint, digest = _write_images(temporary, request, origin)
+        fingerprint, digest = write_images(temporary, info, origin, journal)
         expected = info.fingerprints.get(request.source, fingerprint)
         if fingerprint != expected:
             raise DataError(f"{info.name} ({request.source}): images have SHA-256 {fingerprint}, not {expected}")
@@ -187,66 +178,33 @@ def _write(request: Request, origin: Origin) -> None:
             "verified": origin.verified,
         }
         os.replace(temporary, data)
+        journal.remove()
+    except (DataError, OSError):
+        # Wrong images would only be made again, and a full disk needs the room.
+        journal.remove()
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
-    _write_text(record, json.dumps(_description(info, request.source) | result, indent=2) + "\n")
+        if not journal.path.exists():
+            temporary.unlink(missing_ok=True)
+    text = json.dumps(_description(info, request.source) | result, indent=2) + "\n"
+    write_whole(record, text.encode())
 
 
-def _write_images(path: Path, request: Request, origin: Origin) -> tuple[str, str]:
-    """Write the images; return the SHA-256 of their uint8 pixels and that of the file."""
-    info = request.info
-    images, content = hashlib.sha256(), hashlib.sha256()
-    header, count = _header(info), 0
-    with path.open("wb") as file:
-        file.write(header)
-        content.update(header)
-        for block in track(origin.blocks(), info.space.size, f"{origin.action} {info.title}"):
-            if block.dtype != np.uint8 or block.shape[1:] != info.shape or block.max(initial=0) > info.scale:
-                raise DataError(f"{info.name}: need uint8 images {info.shape} up to {info.scale}, got {block.shape}")
-            images.update(np.ascontiguousarray(block).data)
-            stored = np.ascontiguousarray(pack(block) if info.scale == 1 else block).data
-            content.update(stored)
-            file.write(stored)
-            count += len(block)
-        file.flush()
-        os.fsync(file.fileno())
-    if count != info.space.size:
-        raise DataError(f"{info.name}: need {info.space.size} images, got {count}")
-    return images.hexdigest(), content.hexdigest()
+def begun(request: Request) -> int:
+    """How many images a preparation that was cut off has left; the next one goes on with them."""
+    note = _journal(request, verified=True).read()
+    return note.made if note is not None and unfinished(_paths(request)[0]).exists() else 0
 
 
-def _stored_shape(info: DatasetInfo) -> tuple[int, ...]:
-    if info.scale == 1:
-        return info.space.size, math.prod(info.shape) // 8
-    return (info.space.size, *info.shape)
+def _journal(request: Request, verified: bool) -> Journal:
+    """Of the file in which the images are written until they are complete."""
+    about = _description(request.info, request.source) | {"verified": verified}
+    return Journal(request.folder / f".{request.source}.journal", about)
 
 
-def _header(info: DatasetInfo) -> bytes:
-    buffer = io.BytesIO()
-    description = {"descr": "|u1", "fortran_order": False, "shape": _stored_shape(info)}
-    np.lib.format.write_array_header_1_0(buffer, description)
-    return buffer.getvalue()
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _check_room(request: Request) -> None:
-    needed, free = request.info.nbytes, shutil.disk_usage(request.folder).free
+def _check_room(request: Request, temporary: Path) -> None:
+    there = temporary.stat().st_size if temporary.exists() else 0
+    needed, free = request.info.nbytes - there, shutil.disk_usage(request.folder).free
     if free < needed + 2**20:
         raise OSError(errno.ENOSPC, f"{free / 1e6:,.0f} MB free, {needed / 1e6:,.0f} MB needed")
 

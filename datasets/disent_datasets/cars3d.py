@@ -50,7 +50,8 @@ def official_origin(request: Request) -> Origin:
     Raises:
         DataError: as for `disent_datasets.download.obtain`.
     """
-    from disent_datasets.download import RemoteFile, locate, obtain
+    from disent_datasets.download import obtain
+    from disent_datasets.originals import RemoteFile, locate
 
     files = [RemoteFile(ARCHIVE, (URL,), (CHECKSUM,))]
     unpacked = request.data_dir / "cars"

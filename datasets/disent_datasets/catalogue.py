@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -76,9 +76,17 @@ def toy_factors() -> NDArray[np.int64]:
 
 
 def _register_variant(
-    name: str, title: str, nuisance: str, draw: Callable[[Request], tuple[Draw, str]], needs_files: tuple[str, ...]
+    name: str,
+    title: str,
+    nuisance: str,
+    draw: Callable[[Request], tuple[Draw, str]],
+    needs_files: tuple[str, ...],
+    own_files: bool = False,
 ) -> None:
-    """Register a variant of dSprites; ``draw`` returns how its images are made, and a name for that."""
+    """Register a variant of dSprites; ``draw`` returns how its images are made, and a name for that.
+
+    Files that the user gives are those of ``draw`` if it has ``own_files``, else those of the sprites.
+    """
 
     @register_dataset(
         name,
@@ -97,20 +105,27 @@ def _register_variant(
     )
     def factory(request: Request) -> FactorGrid:
         drawing, recipe = draw(request)
-        return NuisanceGrid(_dsprites(request.storage), request.info, drawing, recipe)
+        sprites = replace(request.storage, files=() if own_files else request.files)
+        return NuisanceGrid(_dsprites(sprites), request.info, drawing, recipe)
 
 
 def _scream(request: Request) -> tuple[Draw, str]:
-    """The picture behind the sprites cannot be shipped: the user puts it where disentanglement_lib has it."""
-    from disent_datasets.download import RemoteFile, locate
+    """The picture behind the sprites cannot be shipped: the user gives it, or puts it where disentanglement_lib has it.
+
+    It is read at each loading, and therefore copied into the data set's folder if it is given by its path.
+    """
+    from disent_datasets.originals import RemoteFile, locate
 
     path = locate(replace(request, verify=False), [RemoteFile("scream.jpg")], ["scream"])
     if path is None:
         raise DataError(
             f"scream_dsprites needs a picture of Munch's The Scream: put it as scream.jpg into "
-            f"{request.data_dir / 'scream'} (disentanglement_lib takes The_Scream.jpg of Wikimedia Commons)"
+            f"{request.data_dir / 'scream'}, or give its path as --file or files= (disentanglement_lib takes "
+            "The_Scream.jpg of Wikimedia Commons)"
         )
     picture = dsprites_variants.read_picture(path)
+    if request.files:
+        dsprites_variants.keep_picture(path, request.folder / "scream.jpg")
     return dsprites_variants.draw_on_picture(picture), f"scream 1 {hashlib.sha256(picture.tobytes()).hexdigest()}"
 
 
@@ -134,9 +149,12 @@ _register_variant(
     "which part of the picture is behind the sprite",
     _scream,
     ("drawn", "official"),
+    own_files=True,
 )
 
 
 def _drawn(request: Request, indices: NDArray[np.int64]) -> FactorGrid:
-    origin = Origin(lambda: dsprites.draw_all(dsprites.SPACE.factors(indices)), "drawing")
-    return stored_grid(request, lambda: origin, rebuild=True)
+    def blocks(first: int = 0) -> Iterator[NDArray[np.uint8]]:
+        return dsprites.draw_all(dsprites.SPACE.factors(indices), first)
+
+    return stored_grid(request, lambda: Origin(blocks, "drawing", resumable=True), rebuild=True)

@@ -1,4 +1,4 @@
-"""Original files of data sets: found where the user has them, else downloaded; compared with their checksums."""
+"""Original files of data sets: used where the user has them, else downloaded and compared with their checksums."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ import json
 import os
 import shutil
 import sys
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pooch
 import requests
 from pooch.downloaders import HTTPDownloader
 
 from disent_datasets.errors import DataError
 from disent_datasets.info import Request
+from disent_datasets.originals import RemoteFile, compare, locate_all, names
 from disent_datasets.progress import DownloadBar
 
 TIMEOUT = 30
@@ -31,71 +29,22 @@ CUT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEn
 """What the other end of a broken connection looks like."""
 
 
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file that somebody else publishes.
-
-    Args:
-        name: its name on disk.
-        urls: where it is published, best first.
-        checksums: ``"md5:..."`` or ``"sha256:..."`` of its published versions.
-        exhaustive: False if sound versions exist whose checksums nobody has published; a file that is none of the
-            known ones is then used with a warning, else it is refused.
-    """
-
-    name: str
-    urls: tuple[str, ...] = ()
-    checksums: tuple[str, ...] = ()
-    exhaustive: bool = True
-
-
 def obtain(request: Request, alternatives: Sequence[RemoteFile], folders: Sequence[str] = ()) -> Path:
-    """Find one of several equally good files, or download the first that can be had.
+    """Find one of several equally good files as `locate` does, or download the first that can be had.
 
-    Places: the data set's own folder, ``folders`` (disentanglement_lib's names) under the data folder, and the data
-    folder itself. A download goes to the data set's own folder; one that was cut off is gone on with.
+    A download goes to the data set's own folder; one that was cut off is gone on with.
 
     Raises:
         DataError: if there is none and none can be downloaded, or ``request.verify`` and a checksum differs.
         OSError: if the disk is full or the folder cannot be written.
     """
-    return locate(request, alternatives, folders) or _download(request, alternatives)
+    return obtain_all(request, [alternatives], folders)[0]
 
 
-def locate(request: Request, alternatives: Sequence[RemoteFile], folders: Sequence[str] = ()) -> Path | None:
-    """Find one of several equally good files and compare its checksum; arguments and errors as for `obtain`."""
-    for folder in (request.folder, *(request.data_dir / name for name in folders), request.data_dir):
-        for file in alternatives:
-            path = folder / file.name
-            if path.is_file():
-                if request.verify:
-                    compare(path, file)
-                return path
-    return None
-
-
-def compare(path: Path, file: RemoteFile) -> None:
-    """Compare the checksum of a file on disk with the published ones.
-
-    Raises:
-        DataError: if it is none of them, and no others exist, or if it cannot be read.
-    """
-    try:
-        found = [f"{algorithm}:{pooch.file_hash(path, alg=algorithm)}" for algorithm in _algorithms(file)]
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from error
-    if set(found) & set(file.checksums):
-        return
-    if found and file.exhaustive:
-        algorithm, digest = found[0].split(":")
-        expected = " or ".join(checksum.split(":")[1] for checksum in file.checksums)
-        raise DataError(f"{path} is not the official file: {algorithm} {digest} instead of {expected}; get it again")
-    known = "no checksum of it is published" if not found else f"{found[0]} is not among the published checksums"
-    warnings.warn(f"{path}: {known}; only its format is checked", stacklevel=2)
-
-
-def _algorithms(file: RemoteFile) -> list[str]:
-    return sorted({checksum.split(":")[0] for checksum in file.checksums})
+def obtain_all(request: Request, needed: Sequence[Sequence[RemoteFile]], folders: Sequence[str] = ()) -> list[Path]:
+    """Find or download all the files of a data set; errors as for `obtain`."""
+    located = locate_all(request, needed, folders)
+    return [path or _download(request, files) for path, files in zip(located, needed, strict=True)]
 
 
 def _download(request: Request, alternatives: Sequence[RemoteFile]) -> Path:
@@ -120,13 +69,9 @@ def _download(request: Request, alternatives: Sequence[RemoteFile]) -> Path:
                 _discard(part)
                 return request.folder / file.name
     raise DataError(
-        f"{info.title}: {'; '.join(problems) or 'no direct link exists'}; put {_names(alternatives)} "
-        f"by hand into {request.folder} (see {info.page})"
+        f"{info.title}: {'; '.join(problems) or 'no direct link exists'}; put {names(alternatives)} "
+        f"by hand into {request.folder}, or give its path as --file or files= (see {info.page})"
     )
-
-
-def _names(alternatives: Sequence[RemoteFile]) -> str:
-    return " or ".join(file.name for file in alternatives)
 
 
 @functools.cache

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from disent_datasets import npz
 from disent_datasets.cache import Origin
-from disent_datasets.download import RemoteFile, obtain
+from disent_datasets.download import obtain
 from disent_datasets.errors import DataError
 from disent_datasets.factors import FactorSpace
 from disent_datasets.info import Request
+from disent_datasets.originals import RemoteFile
 
 STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
 _REPOSITORY = "google-deepmind/dsprites-dataset"

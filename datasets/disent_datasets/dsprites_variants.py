@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from disent_datasets.atomic import write_whole
 from disent_datasets.errors import DataError
 from disent_datasets.grid import FactorGrid
 from disent_datasets.nuisance import Draw
@@ -79,3 +80,17 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     if min(shrunk.size) <= 64:
         raise DataError(f"{path}: need a picture of more than 64 x 64 pixels, got {shrunk.width} x {shrunk.height}")
     return np.asarray(shrunk)
+
+
+def keep_picture(path: Path, place: Path) -> None:
+    """Copy a picture to where the next loading will look for it.
+
+    Raises:
+        DataError: if another file is there already.
+    """
+    content = path.read_bytes()
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(place, content)
+    elif place.read_bytes() != content:
+        raise DataError(f"{place} is another picture than {path}; remove it first")

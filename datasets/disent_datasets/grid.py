@@ -68,6 +68,9 @@ class FactorGrid:
     nuisance = False
     """Whether an image shows something drawn anew each time it is asked for (`disent_datasets.nuisance`)."""
 
+    on_demand = False
+    """Whether an image is made each time it is asked for, always the same, and costs far more than a stored one."""
+
     def __init__(
         self,
         images: NDArray[np.uint8] | PackedImages,

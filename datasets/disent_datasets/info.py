@@ -29,6 +29,7 @@ class DatasetInfo:
         ambiguous: factors of which different values may look the same.
         nuisance: what is drawn anew each time an image is asked for, in words; empty if nothing is.
         stored: the data set whose images are stored, if this one is a view of another; else None.
+        on_demand: the sources of which nothing is stored: their images are made, or read, when they are asked for.
     """
 
     name: str
@@ -45,6 +46,7 @@ class DatasetInfo:
     ambiguous: tuple[str, ...] = ()
     nuisance: str = ""
     stored: DatasetInfo | None = None
+    on_demand: tuple[str, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -60,12 +62,16 @@ class DatasetInfo:
 
 @dataclass(frozen=True)
 class Request:
-    """What a data set's factory is asked for: one source of it, under one data folder."""
+    """What a data set's factory is asked for: one source of it, under one data folder.
+
+    ``files`` are paths of original files that the user has, to be read where they lie.
+    """
 
     info: DatasetInfo
     source: str
     data_dir: Path
     verify: bool = True
+    files: tuple[Path, ...] = ()
 
     @property
     def folder(self) -> Path:

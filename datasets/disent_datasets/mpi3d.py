@@ -76,7 +76,8 @@ def official_origin(request: Request, kind: str) -> Origin:
     Raises:
         DataError: as for `disent_datasets.download.obtain`, or if the file is another release.
     """
-    from disent_datasets.download import RemoteFile, obtain
+    from disent_datasets.download import obtain
+    from disent_datasets.originals import RemoteFile
 
     if kind == "complex":
         file = RemoteFile(COMPLEX_NAME, (COMPLEX_URL,), exhaustive=False)

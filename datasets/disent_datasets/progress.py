@@ -20,9 +20,11 @@ from rich.progress import (
 )
 
 
-def track(blocks: Iterable[NDArray[Any]], total: int, text: str, patience: float = 0.5) -> Iterator[NDArray[Any]]:
-    """Pass blocks of images on; after ``patience`` seconds, count them up to ``total`` in a bar on stderr."""
-    started, done = time.monotonic(), 0
+def track(
+    blocks: Iterable[NDArray[Any]], total: int, text: str, patience: float = 0.5, done: int = 0
+) -> Iterator[NDArray[Any]]:
+    """Pass blocks of images on; after ``patience`` seconds, a bar on stderr counts them from ``done`` to ``total``."""
+    started = time.monotonic()
     with ExitStack() as stack:
         bar: Progress | None = None
         for block in blocks:
@@ -30,8 +32,8 @@ def track(blocks: Iterable[NDArray[Any]], total: int, text: str, patience: float
             done += len(block)
             if bar is None and time.monotonic() - started > patience:
                 bar = stack.enter_context(_bar())
-                bar.add_task(text, total=total)
-            if bar is not None:
+                bar.add_task(text, total=total, completed=done)
+            elif bar is not None:
                 bar.update(bar.task_ids[0], completed=done)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Literal, Protocol
 
 import numpy as np
@@ -10,8 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from disent_datasets.grid import FactorGrid, PackedImages
+from disent_datasets.progress import track
 
 Residence = Literal["auto", "host", "device"]
+
+COPIED_AT_ONCE = 2**26
+"""Bytes that are copied to a device at once."""
 
 
 class Gather(Protocol):
@@ -39,7 +45,7 @@ class DeviceGather:
     def __init__(self, grid: FactorGrid, device: torch.device) -> None:
         self.shape = grid.shape
         self.packed = isinstance(grid.stored, PackedImages)
-        self.stored = _copy(_raw(grid), device)
+        self.stored = _copy(grid, device)
         self.bit = torch.arange(8, dtype=torch.uint8, device=device)
 
     def __call__(self, indices: NDArray[np.int64], generator: np.random.Generator | None = None) -> Tensor:
@@ -57,17 +63,26 @@ def place(grid: FactorGrid, residence: Residence, device: torch.device) -> Gathe
     Args:
         grid: the images.
         residence: ``"host"``, ``"device"``, or ``"auto"``: on a CUDA device if the set fits in half of the
-            memory that is free there, else on the host. Images with a nuisance are made on the host.
+            memory that is free there, else on the host. Images with a nuisance are made on the host; so are images
+            that are rendered on demand, with a warning, unless ``"device"`` asks for all of them at once.
         device: the model's device.
 
     Raises:
-        ValueError: if the residence is none of these, or images with a nuisance are asked for on the device.
+        ValueError: if the residence is none of these, or images with a nuisance are asked for on the device, or the
+            device has no room for the images.
     """
     if residence not in ("auto", "host", "device"):
         raise ValueError(f"residence: must be auto, host or device, got {residence!r}")
     if grid.nuisance:
         if residence == "device":
             raise ValueError(f"residence: the nuisance of {grid.name} is drawn on the host; use auto or host")
+        return HostGather(grid)
+    if residence == "auto" and device.type == "cuda" and grid.on_demand:
+        warnings.warn(
+            f"{grid.name} ({grid.source}): each batch is rendered on the host while {device} waits; a stored set is "
+            "faster, and so is residence='device', which renders all images first",
+            stacklevel=2,
+        )
         return HostGather(grid)
     if residence == "auto":
         residence = "device" if device.type == "cuda" and _fits(grid, device) else "host"
@@ -82,11 +97,23 @@ def _raw(grid: FactorGrid) -> NDArray[np.uint8]:
     return grid.stored.bits if isinstance(grid.stored, PackedImages) else grid.stored
 
 
-def _copy(array: NDArray[np.uint8], device: torch.device, block: int = 2**28) -> Tensor:
+def _copy(grid: FactorGrid, device: torch.device) -> Tensor:
     """Copy block by block, so that the host never holds a second whole copy."""
-    whole = torch.empty(array.shape, dtype=torch.uint8, device=device)
-    rows = max(1, block // (array.nbytes // len(array)))
-    for start in range(0, len(array), rows):
-        # np.array: torch warns about read-only memory, and a memory map is.
-        whole[start : start + rows] = torch.from_numpy(np.array(array[start : start + rows]))
+    array, done = _raw(grid), 0
+    whole = _room(array.shape, device, grid.name)
+    rows = max(1, COPIED_AT_ONCE // (array.nbytes // len(array)))
+    # np.array: torch warns about read-only memory, and a memory map is.
+    blocks = (np.array(array[start : start + rows]) for start in range(0, len(array), rows))
+    action = "rendering" if grid.on_demand else "copying"
+    for block in track(blocks, len(array), f"{action} {grid.name} to the memory of {device}"):
+        whole[done : done + len(block)] = torch.from_numpy(block)
+        done += len(block)
     return whole
+
+
+def _room(shape: tuple[int, ...], device: torch.device, name: str) -> Tensor:
+    try:
+        return torch.empty(shape, dtype=torch.uint8, device=device)
+    except RuntimeError:  # of which torch's errors about memory are kinds
+        needed = f"{math.prod(shape) / 1e6:,.0f} MB"
+        raise ValueError(f"residence: {device} has no room for the {needed} of {name}; use auto or host") from None

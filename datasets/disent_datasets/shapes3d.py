@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,13 +44,15 @@ def _shapes3d(request: Request) -> FactorGrid:
 
 def official_origin(request: Request) -> Origin:
     """The images of ``3dshapes.h5``; errors as for `disent_datasets.download.obtain`."""
-    from disent_datasets.download import RemoteFile, obtain
+    from disent_datasets.download import obtain
+    from disent_datasets.originals import RemoteFile
 
     path = obtain(request, [RemoteFile("3dshapes.h5", (URL,), (CHECKSUM,))], ["3dshapes"])
-    return Origin(lambda: _blocks(path, request), "converting official", verified=request.verify)
+    blocks = functools.partial(_blocks, path, request)
+    return Origin(blocks, "converting official", verified=request.verify, resumable=True)
 
 
-def _blocks(path: Path, request: Request) -> Iterator[NDArray[np.uint8]]:
+def _blocks(path: Path, request: Request, first: int = 0) -> Iterator[NDArray[np.uint8]]:
     import h5py
 
     from disent_datasets.npz import readable
@@ -60,7 +63,7 @@ def _blocks(path: Path, request: Request) -> Iterator[NDArray[np.uint8]]:
         images = file["images"]
         if images.shape != (space.size, *shape):
             raise DataError(f"{path}: images must have shape {(space.size, *shape)}, got {images.shape}")
-        for start in range(0, space.size, BLOCK):
+        for start in range(first, space.size, BLOCK):
             yield images[start : start + BLOCK]
 
 

@@ -83,14 +83,17 @@ def draw_instance(base: FactorGrid, indices: NDArray[np.int64], generator: np.ra
 
 def official_origin(request: Request) -> Origin:
     """The images of the six official files; errors as for `disent_datasets.download.obtain`."""
-    from disent_datasets.download import RemoteFile, obtain
+    from disent_datasets.download import obtain_all
+    from disent_datasets.originals import RemoteFile
 
-    def find(name: str) -> Path:
+    def alternatives(name: str) -> list[RemoteFile]:
         # disentanglement_lib's script unpacks the files, and nobody has published checksums of those.
         packed = RemoteFile(f"{name}.mat.gz", (f"{PAGE}{name}.mat.gz",), (f"sha256:{SHA256[f'{name}.mat.gz']}",))
-        return obtain(request, [packed, RemoteFile(f"{name}.mat", exhaustive=False)], ["small_norb"])
+        return [packed, RemoteFile(f"{name}.mat", exhaustive=False)]
 
-    paths = [tuple(find(f"{part}-{kind}") for kind in ("dat", "cat", "info")) for part in PARTS]
+    needed = [alternatives(f"{part}-{kind}") for part in PARTS for kind in ("dat", "cat", "info")]
+    found = obtain_all(request, needed, ["small_norb"])
+    paths = [tuple(found[:3]), tuple(found[3:])]
     return Origin(lambda: _blocks(paths, request), "converting official", verified=request.verify)
 
 

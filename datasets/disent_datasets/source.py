@@ -17,6 +17,9 @@ from disent_datasets.info import DatasetInfo, Request
 
 Factory = Callable[[Request], FactorGrid]
 
+MEMORY = "memory"
+"""Source of a data set that its function reads or makes each time it is loaded."""
+
 _REGISTRY: dict[str, tuple[DatasetInfo, Factory]] = {}
 
 
@@ -28,7 +31,7 @@ def register_dataset(
     shape: tuple[int, int, int],
     licence: str,
     citation: str,
-    sources: Sequence[str] = ("memory",),
+    sources: Sequence[str] = (MEMORY,),
     scale: int = 255,
     fingerprints: Mapping[str, str] | None = None,
     needs_files: Sequence[str] = (),
@@ -36,6 +39,7 @@ def register_dataset(
     ambiguous: Sequence[str] = (),
     nuisance: str = "",
     stored: DatasetInfo | None = None,
+    on_demand: Sequence[str] | None = None,
 ) -> Callable[[Factory], Factory]:
     """Register a data set: the decorated function turns a `Request` into its `FactorGrid`.
 
@@ -54,11 +58,16 @@ def register_dataset(
         ambiguous: factors of which different values may look the same.
         nuisance: what is drawn anew each time an image is asked for, in words.
         stored: the data set whose images are stored, if this one is a view of another.
+        on_demand: the sources of which nothing is stored: their images are made, or read, when they are asked for. By
+            default that is ``"memory"`` if it is a source.
 
     Raises:
         ValueError: if another function has registered the name, or a factor or source named does not exist.
     """
+    if on_demand is None:
+        on_demand = [MEMORY] if MEMORY in sources else []
     for argument, given, known in (
+        ("on_demand", on_demand, sources),
         ("ambiguous", ambiguous, factors.names),
         ("needs_files", needs_files, sources),
         ("fingerprints", fingerprints or {}, sources),
@@ -80,6 +89,7 @@ def register_dataset(
         ambiguous=tuple(ambiguous),
         nuisance=nuisance,
         stored=stored,
+        on_demand=tuple(on_demand),
     )
 
     def register(factory: Factory) -> Factory:
@@ -111,7 +121,12 @@ def info(name: str) -> DatasetInfo:
 
 
 def load(
-    name: str, *, data_dir: str | Path | None = None, source: str | None = None, verify: bool = True
+    name: str,
+    *,
+    data_dir: str | Path | None = None,
+    source: str | None = None,
+    verify: bool = True,
+    files: Sequence[str | Path] = (),
 ) -> FactorGrid:
     """Load a data set, making and storing it first if that has not been done.
 
@@ -120,20 +135,41 @@ def load(
         data_dir: data folder; else the environment variable DISENT_DATA, else ``data`` in the working folder.
         source: one of the data set's sources, for dSprites ``"drawn"`` or ``"official"``; else its first.
         verify: compare checksums of stored and original files; False skips that, with a warning.
+        files: paths of original files that you have, used instead of a download; read where they lie, never changed.
 
     Raises:
-        ValueError: if the name or the source is unknown.
+        ValueError: if the name or the source is unknown, or files are given that are not there or not needed.
         DataError: if the data are missing, damaged or cannot be stored.
     """
     request, factory = _request(name, data_dir, source, verify)
+    request = replace(request, files=_existing(files, request))
     if not verify:
         warnings.warn(f"verify=False: checksums of {name} ({request.source}) are not compared", stacklevel=2)
     return factory(request)
 
 
-def prepare(name: str, *, data_dir: str | Path | None = None, source: str | None = None, verify: bool = True) -> None:
+def _existing(files: Sequence[str | Path], request: Request) -> tuple[Path, ...]:
+    info = request.info
+    if files and request.source not in info.needs_files:
+        hint = f"; its source {info.needs_files[0]!r} does" if info.needs_files else ""
+        raise ValueError(f"files: {info.name} ({request.source}) needs no file{hint}")
+    paths = tuple(Path(file).expanduser() for file in files)
+    for path in paths:
+        if not path.is_file():
+            raise ValueError(f"files: {path} is {'not a file' if path.exists() else 'not there'}")
+    return paths
+
+
+def prepare(
+    name: str,
+    *,
+    data_dir: str | Path | None = None,
+    source: str | None = None,
+    verify: bool = True,
+    files: Sequence[str | Path] = (),
+) -> None:
     """Make and store a data set if that has not been done; arguments and errors as for `load`."""
-    load(name, data_dir=data_dir, source=source, verify=verify)
+    load(name, data_dir=data_dir, source=source, verify=verify, files=files)
 
 
 def verify(name: str, *, data_dir: str | Path | None = None, source: str | None = None) -> FactorGrid:
@@ -143,10 +179,13 @@ def verify(name: str, *, data_dir: str | Path | None = None, source: str | None 
         The stored grid; of a view such as ``color_dsprites`` the one that it looks at.
 
     Raises:
-        ValueError: if the name or the source is unknown.
+        ValueError: if the name or the source is unknown, or nothing is ever stored of the source.
         DataError: if nothing is stored, or it is damaged.
     """
-    return cache.read(_request(name, data_dir, source, True)[0].storage, thorough=True)
+    request = _request(name, data_dir, source, True)[0]
+    if request.source in request.info.on_demand:
+        raise ValueError(f"source: nothing is stored of {name} ({request.source}), so there is nothing to verify")
+    return cache.read(request.storage, thorough=True)
 
 
 def is_prepared(name: str, *, data_dir: str | Path | None = None, source: str | None = None) -> bool:
@@ -156,6 +195,11 @@ def is_prepared(name: str, *, data_dir: str | Path | None = None, source: str | 
     except DataError:
         return False
     return True
+
+
+def begun(name: str, *, data_dir: str | Path | None = None, source: str | None = None) -> int:
+    """How many images a preparation that was cut off has left, with which the next one goes on."""
+    return cache.begun(_request(name, data_dir, source, True)[0].storage)
 
 
 def data_folder(data_dir: str | Path | None = None) -> Path:

@@ -7,15 +7,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from disent_datasets import writing
 from disent_datasets.errors import DataError
 from disent_datasets.factors import FactorSpace
 from disent_datasets.info import DatasetInfo, Request
+from disent_datasets.journal import Journal, Note
 
 
 def _info(scale: int) -> DatasetInfo:
@@ -39,11 +42,13 @@ def tiny_images() -> Callable[[Request], np.ndarray]:
 
 
 # A data set of 4,096 random binary images of 64 x 64 pixels (2 MB stored) in a process of its own. `pause(n)`
-# is called after each of 8 blocks; each making of the set adds a line to the file "made".
+# is called after each of 8 blocks, which has added its number to the file "made". With NOTE_EVERY = 0 every block is
+# noted in the journal.
 CHILD = """
 import os, pathlib, resource, sys, time
 import numpy as np
 import disent_datasets as dd
+from disent_datasets import writing
 from disent_datasets.cache import Origin, stored_grid
 
 folder = pathlib.Path(sys.argv[1])
@@ -54,14 +59,13 @@ def pause(block):
 @dd.register_dataset("child", title="Child", factors=dd.FactorSpace(("a", "b"), (64, 64)), shape=(64, 64, 1),
                      licence="none", citation="nobody", sources=("drawn",), scale=1)
 def child(request):
-    def blocks():
-        with open(folder / "made", "a") as file:
-            file.write("made\\n")
-        generator = np.random.default_rng(0)
-        for block in range(8):
-            yield generator.integers(0, 2, (512, 64, 64, 1)).astype(np.uint8)
+    def blocks(first=0):
+        for block in range(first // 512, 8):
+            with open(folder / "made", "a") as file:
+                file.write(str(block))
+            yield np.random.default_rng(block).integers(0, 2, (512, 64, 64, 1)).astype(np.uint8)
             pause(block)
-    return stored_grid(request, lambda: Origin(blocks, "drawing"), rebuild=True)
+    return stored_grid(request, lambda: Origin(blocks, "drawing", resumable=True), rebuild=True)
 
 def load():
     try:
@@ -81,6 +85,27 @@ def start_child(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
     return start
+
+
+@pytest.fixture
+def cut_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractContextManager[None]]:
+    """Interrupt a preparation as soon as its journal says of a number of images that they are on disk."""
+    monkeypatch.setattr(writing, "NOTE_EVERY", 0)
+
+    @contextmanager
+    def interrupt(made: int) -> Iterator[None]:
+        def write(journal: Journal, note: Note) -> None:
+            original(journal, note)
+            if note.made >= made:
+                raise KeyboardInterrupt
+
+        original = Journal.write
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "write", write)
+            with pytest.raises(KeyboardInterrupt):
+                yield
+
+    return interrupt
 
 
 @dataclass
@@ -166,6 +191,19 @@ def server() -> Iterator[FileServer]:
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def untouched() -> Callable[..., AbstractContextManager[None]]:
+    """Check that files are as they were, seen by their bytes and their times."""
+
+    @contextmanager
+    def check(*paths: Path) -> Iterator[None]:
+        before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in paths]
+        yield
+        assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in paths] == before
+
+    return check
 
 
 @pytest.fixture

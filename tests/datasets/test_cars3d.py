@@ -55,9 +55,9 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> Any:
     return put
 
 
-def load(data_dir: Path) -> dd.FactorGrid:
+def load(data_dir: Path, *files: Path) -> dd.FactorGrid:
     info = dataclasses.replace(dd.info("cars3d"), space=SPACE)
-    return cars3d._cars3d(Request(info, "official", data_dir))
+    return cars3d._cars3d(Request(info, "official", data_dir, files=files))
 
 
 def check(grid: dd.FactorGrid) -> None:
@@ -115,6 +115,17 @@ def test_a_truncated_archive(tmp_path: Path, refuses: Any, trust: Any, keep: flo
     kept = content[: keep if isinstance(keep, int) else int(keep * len(content))]
     (tmp_path / cars3d.ARCHIVE).write_bytes(trust(kept))
     refuses(lambda: load(tmp_path), tmp_path, "cannot be read as the Cars3D file")
+
+
+def test_is_given_by_its_path(tmp_path: Path, trust: Any, untouched: Any) -> None:
+    path = tmp_path / "cars of mine.gz"
+    path.write_bytes(trust(archive()))
+    with untouched(path):
+        check(load(tmp_path / "data", path))
+    spoilt = tmp_path / "spoilt.gz"
+    spoilt.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(dd.DataError, match=f"{spoilt} is not the official file: md5"):
+        load(tmp_path / "other", spoilt)
 
 
 def test_another_file_is_refused(tmp_path: Path, refuses: Any) -> None:

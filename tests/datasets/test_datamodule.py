@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import itertools
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import lightning
 import numpy as np
 import pytest
 import torch
+from disent_datasets import residence
 from disent_datasets.datamodule import Batch, DisentDataModule
 from disent_datasets.residence import DeviceGather, HostGather, place
 
@@ -135,6 +137,22 @@ def test_on_the_device_the_same_images(data_dir: Path, channels: int) -> None:
     assert torch.equal(host(indices), device(indices))
     assert device(indices).is_contiguous(memory_format=torch.channels_last)
     assert device(indices).dtype == torch.uint8
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_copying_to_a_device_shows_a_bar_and_every_image(
+    data_dir: Path, packed: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grid = dd.load("toy_grid", data_dir=data_dir)
+    if not packed:
+        grid = dd.FactorGrid(grid.images(np.arange(4608)), grid.space, name="toy_grid", source="memory")
+    monkeypatch.setattr(residence, "COPIED_AT_ONCE", 100_000)
+    monkeypatch.setattr(residence, "track", functools.partial(residence.track, patience=-1))
+    gather = place(grid, "device", torch.device("cpu"))
+    err = " ".join(capsys.readouterr().err.split())
+    assert "copying toy_grid to the memory of cpu" in err
+    assert "4608/4608" in err
+    assert torch.equal(gather(np.arange(4608)), HostGather(grid)(np.arange(4608)))
 
 
 def test_residence_on_a_cpu_is_the_host(data_dir: Path) -> None:

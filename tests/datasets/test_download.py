@@ -107,7 +107,9 @@ def test_when_nothing_works_one_line_says_why_and_what_to_do(request_remote: Req
     assert f"is not the official file: sha256 {hashlib.sha256(CONTENT[:1000]).hexdigest()}" in message
     assert "; 127.0.0.1:9 cannot be reached (offline?); " in message
     assert message.count("127.0.0.1:9 cannot") == 1
-    assert message.endswith(f"put far.bin by hand into {request_remote.folder} (see https://far.example)")
+    assert message.endswith(
+        f"put far.bin by hand into {request_remote.folder}, or give its path as --file or files= (see https://far.example)"
+    )
     assert left(request_remote) == []
 
 

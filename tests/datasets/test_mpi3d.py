@@ -44,9 +44,9 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> Any:
     return put
 
 
-def load(data_dir: Path, kind: str = "toy", verify: bool = True) -> dd.FactorGrid:
+def load(data_dir: Path, kind: str = "toy", verify: bool = True, files: tuple[Path, ...] = ()) -> dd.FactorGrid:
     info = dataclasses.replace(dd.info(f"mpi3d_{kind}"), space=COMPLEX_SPACE if kind == "complex" else SPACE)
-    return dd.source._REGISTRY[f"mpi3d_{kind}"][1](Request(info, "official", data_dir, verify))
+    return dd.source._REGISTRY[f"mpi3d_{kind}"][1](Request(info, "official", data_dir, verify, files))
 
 
 def put(data_dir: Path, file: bytes, kind: str = "toy") -> Path:
@@ -81,6 +81,19 @@ def test_files_without_a_known_checksum_are_used_with_a_warning(tmp_path: Path, 
     with pytest.warns(UserWarning, match="published.*only its format is checked"):
         grid = load(tmp_path, kind)
     assert len(load(tmp_path, kind)) == len(grid) == len(images)
+
+
+@pytest.mark.parametrize("kind", ["real", "complex"])
+def test_is_given_by_its_path(tmp_path: Path, kind: str, untouched: Any) -> None:
+    path = tmp_path / "real (2).npz"
+    path.write_bytes(content(IMAGES[: COMPLEX_SPACE.size] if kind == "complex" else IMAGES))
+    with untouched(path), pytest.warns(UserWarning, match=r"real \(2\)\.npz: .*only its format is checked"):
+        grid = load(tmp_path / "data", kind, files=(path,))
+    np.testing.assert_array_equal(grid.images(np.arange(len(grid))), IMAGES[: len(grid)])
+    assert not list((tmp_path / "data").rglob("*.npz"))
+    other = "real" if kind == "complex" else "complex"
+    with pytest.warns(match="published"), pytest.raises(dd.DataError, match=r"real \(2\)\.npz has [0-9,]+ images"):
+        load(tmp_path / "data", other, files=(path,))
 
 
 def test_the_first_release_is_named_and_never_misread(tmp_path: Path, trust: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from pathlib import Path
+from typing import Any
 
 import disent_datasets as dd
 import numpy as np
@@ -120,7 +121,7 @@ def test_crops_are_averaged_with_a_colour_and_inverted_inside_the_sprite(data_di
 
 def test_a_missing_or_bad_picture_is_one_clear_line(tmp_path: Path) -> None:
     request = Request(dd.info("scream_dsprites"), "drawn", tmp_path)
-    with pytest.raises(dd.DataError, match=rf"put it as scream.jpg into {tmp_path}/scream .*Wikimedia"):
+    with pytest.raises(dd.DataError, match=rf"put it as scream.jpg into {tmp_path}/scream, or give .*Wikimedia"):
         catalogue._scream(request)
     path = tmp_path / "scream.jpg"
     path.write_bytes(b"no picture")
@@ -129,6 +130,20 @@ def test_a_missing_or_bad_picture_is_one_clear_line(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((64, 200, 3), np.uint8)).save(path)
     with pytest.raises(dd.DataError, match="more than 64 x 64 pixels, got 200 x 64"):
         catalogue._scream(request)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_picture_given_by_its_path_is_kept(tmp_path: Path, picture: Path, untouched: Any) -> None:
+    mine = tmp_path / "The_Scream.jpg"
+    mine.write_bytes(picture.read_bytes())
+    with untouched(mine):
+        given = dd.load("scream_dsprites", data_dir=tmp_path / "data", files=[mine])
+        assert dd.load("scream_dsprites", data_dir=tmp_path / "data", files=[mine]).fingerprint == given.fingerprint
+    assert dd.load("scream_dsprites", data_dir=tmp_path / "data").fingerprint == given.fingerprint
+    other = tmp_path / "other.jpg"
+    Image.fromarray(np.zeros((300, 300, 3), np.uint8)).save(other)
+    with pytest.raises(dd.DataError, match=rf"scream_dsprites/scream\.jpg is another picture than {other}; remove"):
+        dd.load("scream_dsprites", data_dir=tmp_path / "data", files=[other])
 
 
 @pytest.mark.usefixtures("small")

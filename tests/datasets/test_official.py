@@ -13,7 +13,7 @@ import disent_datasets as dd
 import h5py
 import numpy as np
 import pytest
-from disent_datasets import catalogue, dsprites_official
+from disent_datasets import catalogue, dsprites_official, source
 from disent_datasets.download import RemoteFile
 from disent_datasets.info import Request
 
@@ -77,9 +77,9 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dsprites_official, "BLOCK", 50)
 
 
-def load(folder: Path, verify: bool = True) -> dd.FactorGrid:
+def load(folder: Path, verify: bool = True, files: tuple[Path, ...] = ()) -> dd.FactorGrid:
     info = dataclasses.replace(dd.info("dsprites"), space=SPACE)
-    return catalogue._dsprites(Request(info, "official", folder.parent, verify))
+    return catalogue._dsprites(Request(info, "official", folder.parent, verify, files))
 
 
 def no_images(folder: Path) -> bool:
@@ -103,10 +103,50 @@ def test_is_found_in_the_data_folder_itself(write: Write, folder: Path, trust: A
     assert len(load(folder)) == SPACE.size
 
 
+@BOTH
+def test_is_given_by_its_path(write: Write, folder: Path, tmp_path: Path, trust: Any, untouched: Any) -> None:
+    """Whatever it is called, and instead of one that lies in its place."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path = write(elsewhere)
+    trust(path)
+    path = path.rename(elsewhere / f"download (1){path.suffix}")
+    write(folder, imgs=IMAGES * 0)
+    with untouched(path):
+        np.testing.assert_array_equal(load(folder, files=(path,)).images(np.arange(SPACE.size))[..., 0], IMAGES)
+    assert not [file for file in folder.iterdir() if file.stat().st_size == path.stat().st_size]
+
+
+@BOTH
+def test_another_file_given_is_refused(write: Write, folder: Path, tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with pytest.raises(dd.DataError, match=f"{path} is not the official file"):
+        load(folder, files=(path,))
+    text = tmp_path / "dsprites.txt"
+    text.write_text("text")
+    with pytest.raises(dd.DataError, match=rf"{text} is not a file of dSprites: need {dsprites_official.STEM}\.npz or"):
+        load(folder, files=(text,))
+    assert no_images(folder)
+    assert path.exists()
+
+
+def test_the_sprites_of_a_variant_are_given_by_path(
+    folder: Path, tmp_path: Path, trust: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_npz(tmp_path)
+    trust(path)
+    small = dataclasses.replace(dd.info("dsprites"), space=SPACE)
+    info, factory = source._REGISTRY["color_dsprites"]
+    variant = dataclasses.replace(info, space=SPACE, stored=small)
+    monkeypatch.setitem(source._REGISTRY, "color_dsprites", (variant, factory))
+    grid = dd.load("color_dsprites", source="official", data_dir=tmp_path / "data", files=[path])
+    np.testing.assert_array_equal(grid.images(np.arange(20))[..., 0] > 0, IMAGES[:20] > 0)
+
+
 def test_offline_one_line_says_where_to_put_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offline = [dataclasses.replace(file, urls=("http://127.0.0.1:9/file",)) for file in dsprites_official.FILES]
     monkeypatch.setattr(dsprites_official, "FILES", offline)
-    with pytest.raises(dd.DataError, match=rf"offline\?.*npz or .*hdf5 by hand into {tmp_path}/dsprites \(see https"):
+    with pytest.raises(dd.DataError, match=rf"offline\?.*npz or .*hdf5 by hand into {tmp_path}/dsprites, or .*--file"):
         dd.load("dsprites", source="official", data_dir=tmp_path)
 
 

@@ -42,7 +42,27 @@ def stored(folder: Path) -> set[str]:
     return {path.name for path in (folder / "data" / "child").iterdir()} - {".drawn.lock"}
 
 
-def test_killed_half_way(start_child: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_what_a_stopped_process_has_noted_is_gone_on_with(
+    start_child: Start, tmp_path: Path, how: signal.Signals
+) -> None:
+    child = start_child(f"writing.NOTE_EVERY = 0{STOP_HALF_WAY}")
+    wait_for(tmp_path / "half")
+    child.send_signal(how)
+    child.communicate()
+    assert child.returncode == -how
+    assert stored(tmp_path) == {".drawn.npy.tmp", ".drawn.journal"}
+
+    out, err = finish(start_child("load()"))
+    assert err == ""
+    assert (tmp_path / "made").read_text() == "01234" + "4567"
+    assert stored(tmp_path) == {"drawn.npy", "drawn.json"}
+    other = make_other_folder(tmp_path)
+    assert out == finish(start_child("load()", other))[0]
+    assert (other / "data/child/drawn.npy").read_bytes() == (tmp_path / "data/child/drawn.npy").read_bytes()
+
+
+def test_killed_half_way_with_nothing_noted(start_child: Start, tmp_path: Path) -> None:
     child = start_child(STOP_HALF_WAY)
     wait_for(tmp_path / "half")
     child.send_signal(signal.SIGKILL)
@@ -77,13 +97,15 @@ load()
     (tmp_path / "go").touch()
     fingerprints = {finish(child)[0] for child in (first, second)}
     assert "waiting for another process that makes child (drawn)" in said
-    assert (tmp_path / "made").read_text() == "made\n"
+    assert (tmp_path / "made").read_text() == "01234567"
     assert len(fingerprints) == 1
     assert stored(tmp_path) == {"drawn.npy", "drawn.json"}
 
 
-def test_one_that_waits_for_a_killed_one_makes_it(start_child: Start, tmp_path: Path) -> None:
-    first = start_child(STOP_HALF_WAY)
+@pytest.mark.parametrize("noted", [False, True])
+def test_one_that_waits_for_a_killed_one(start_child: Start, tmp_path: Path, noted: bool) -> None:
+    """It goes on with what the other has noted, and else starts again."""
+    first = start_child(("writing.NOTE_EVERY = 0" if noted else "") + STOP_HALF_WAY)
     wait_for(tmp_path / "half")
     second = start_child("load()")
     assert second.stderr
@@ -92,13 +114,15 @@ def test_one_that_waits_for_a_killed_one_makes_it(start_child: Start, tmp_path: 
     first.communicate()
     out, err = finish(second)
     assert len(out) == 64
-    assert "cut off; starting again" in err
+    assert ("cut off; starting again" in err) != noted
+    assert (tmp_path / "made").read_text() == "01234" + ("4567" if noted else "01234567")
     assert stored(tmp_path) == {"drawn.npy", "drawn.json"}
 
 
 def test_no_room(start_child: Start, tmp_path: Path) -> None:
     """A limit on the size of files stands in for a full disk: both are errors of a write half-way."""
-    out, _ = finish(start_child("resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))\nload()"))
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))"
+    out, _ = finish(start_child(f"writing.NOTE_EVERY = 0\n{limit}\nload()"))
     assert out.startswith("DataError: child: cannot store its images in")
     assert "no room" in out
     assert "DISENT_DATA" in out

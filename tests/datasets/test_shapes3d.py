@@ -12,7 +12,7 @@ import disent_datasets as dd
 import h5py
 import numpy as np
 import pytest
-from disent_datasets import shapes3d
+from disent_datasets import shapes3d, source
 from disent_datasets.info import Request
 
 SIZES = (2, 3, 2, 3, 4, 3)
@@ -115,6 +115,41 @@ def test_a_full_disk_is_one_clear_line(tmp_path: Path, server: Any, monkeypatch:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(dd.DataError, match=r"no room \(2 MB free, 3 MB to download\); free some or set DISENT_DATA"):
         load(tmp_path)
+
+
+def test_is_given_by_its_path(tmp_path: Path, trust: Any, untouched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    info, factory = source._REGISTRY["shapes3d"]
+    monkeypatch.setitem(source._REGISTRY, "shapes3d", (dataclasses.replace(info, space=SPACE), factory))
+    mine, data = tmp_path / "mine.h5", tmp_path / "data"
+    trust(write(mine))
+    with untouched(mine):
+        dd.prepare("shapes3d", data_dir=data, files=[str(mine)])
+    assert {path.name for path in (data / "shapes3d").iterdir()} == {".official.lock", "official.json", "official.npy"}
+    np.testing.assert_array_equal(dd.load("shapes3d", data_dir=data).images(np.arange(SPACE.size)), IMAGES)
+    with pytest.warns(UserWarning, match=r"shapes3d \(official\) is stored already; no file is read"):
+        dd.prepare("shapes3d", data_dir=data, files=[mine])
+
+
+def test_verification_is_asked_of_a_given_file_too(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.h5"
+    write(mine)
+    info = dataclasses.replace(dd.info("shapes3d"), space=SPACE)
+    request = Request(info, "official", tmp_path / "data", files=(mine,))
+    with pytest.raises(dd.DataError, match=f"{mine} is not the official file: sha256 "):
+        shapes3d._shapes3d(request)
+    assert len(shapes3d._shapes3d(dataclasses.replace(request, verify=False))) == SPACE.size
+
+
+def test_a_conversion_that_is_cut_off_goes_on(tmp_path: Path, trust: Any, cut_off: Any) -> None:
+    for part in ("cut", "whole"):
+        (tmp_path / part).mkdir()
+        trust(write(tmp_path / part / "3dshapes.h5"))
+    with cut_off(200):
+        load(tmp_path / "cut")
+    np.testing.assert_array_equal(load(tmp_path / "cut").images(np.arange(SPACE.size)), IMAGES)
+    load(tmp_path / "whole")
+    files = [tmp_path / part / "shapes3d" / "official.npy" for part in ("cut", "whole")]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_the_real_numbering() -> None:

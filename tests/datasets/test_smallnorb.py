@@ -71,11 +71,11 @@ def write(folder: Path, contents: dict[str, bytes]) -> None:
         (folder / name).write_bytes(content)
 
 
-def load(data_dir: Path) -> dd.FactorGrid:
+def load(data_dir: Path, files: list[Path] | None = None) -> dd.FactorGrid:
     info = dd.info("smallnorb")
     assert info.stored
     info = dataclasses.replace(info, space=SPACE, stored=dataclasses.replace(info.stored, space=FULL))
-    return smallnorb._smallnorb(Request(info, "official", data_dir))
+    return smallnorb._smallnorb(Request(info, "official", data_dir, files=tuple(files or ())))
 
 
 def test_is_downloaded_and_put_in_factor_order(
@@ -117,6 +117,49 @@ def test_unpacked_files_of_disentanglement_lib_are_used_with_a_warning(tmp_path:
     write(tmp_path / "small_norb", files())
     with pytest.warns(UserWarning, match="no checksum of it is published; only its format is checked"):
         assert len(load(tmp_path)) == SPACE.size
+
+
+@pytest.fixture
+def six(tmp_path: Path, trust: Any) -> list[Path]:
+    """The six files as a user may have them: every other one under a name of its own."""
+    write(tmp_path / "mine", trust(pack(files())))
+    paths = sorted((tmp_path / "mine").iterdir())
+    return [path.rename(path.with_name(f"{k}.gz")) if k % 2 else path for k, path in enumerate(paths)]
+
+
+def test_the_six_files_are_given_by_path_in_any_order(tmp_path: Path, six: list[Path], untouched: Any) -> None:
+    with untouched(*six):
+        grid = load(tmp_path / "data", six[::-1])
+    assert {path.name for path in (tmp_path / "data" / "smallnorb").iterdir()} == {
+        ".official.lock",
+        "official.json",
+        "official.npy",
+    }
+    expected = grey(FULL.factors(np.arange(FULL.size)))
+    np.testing.assert_array_equal(grid.base.images(np.arange(FULL.size))[:, 60, 30, 0], expected)  # type: ignore[attr-defined]
+
+
+def test_some_files_are_given_and_the_others_lie_in_place(tmp_path: Path, six: list[Path]) -> None:
+    (tmp_path / "data" / "smallnorb").mkdir(parents=True)
+    for path in six[::2]:
+        path.rename(tmp_path / "data" / "smallnorb" / path.name)
+    assert len(load(tmp_path / "data", six[1::2])) == SPACE.size
+
+
+def test_wrong_files_given_are_refused(
+    tmp_path: Path, six: list[Path], refuses: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smallnorb, "PAGE", "http://127.0.0.1:9/")
+    data, other = tmp_path / "data", tmp_path / "other.gz"
+    other.write_bytes(gzip.compress(b"something else"))
+    refuses(lambda: load(data, [*six[:5], other]), data, f"{other} is not a file of SmallNORB: need smallnorb-5x46789x")
+    twice = tmp_path / "twice.gz"
+    twice.write_bytes(six[1].read_bytes())
+    refuses(lambda: load(data, [*six, twice]), data, f"{six[1]} and {twice} are both taken for smallnorb-5x.*give one")
+    named = tmp_path / six[0].name
+    named.write_bytes(other.read_bytes())
+    refuses(lambda: load(data, [named, *six[1:]]), data, f"{named} is not the official file")
+    refuses(lambda: load(data, six[:5]), data, "cannot be reached.*by hand into .*or give its path as --file")
 
 
 BAD_LABELS = LABELS[TRAINING][:, 1:] * [1, 1, 2, 1]

@@ -39,7 +39,8 @@ def test_register_load_and_describe(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argument", "wrong"), [("ambiguous", ["c"]), ("needs_files", ["far"]), ("fingerprints", {"far": "0"})]
+    ("argument", "wrong"),
+    [("ambiguous", ["c"]), ("needs_files", ["far"]), ("on_demand", ["far"]), ("fingerprints", {"far": "0"})],
 )
 def test_registering_names_factors_and_sources_that_exist(argument: str, wrong: Any) -> None:
     space = dd.FactorSpace(("a", "b"), (2, 3))
@@ -60,6 +61,30 @@ def test_unknown_names_and_sources_say_what_would_work(tmp_path: Path) -> None:
         dd.info("qqq")
     with pytest.raises(ValueError, match="source: data set 'dsprites' has no source 'drwn'; known: drawn, official"):
         dd.load("dsprites", data_dir=tmp_path, source="drwn")
+
+
+def test_files_that_cannot_be_used_say_why(tmp_path: Path) -> None:
+    for name, message in (
+        ("dsprites", r"files: dsprites \(drawn\) needs no file; its source 'official' does"),
+        ("toy_grid", r"files: toy_grid \(drawn\) needs no file"),
+        ("shapes3d", f"files: {tmp_path}/mine.h5 is not there"),
+    ):
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            dd.load(name, data_dir=tmp_path, files=[tmp_path / "mine.h5"])
+    with pytest.raises(ValueError, match=f"files: {tmp_path} is not a file"):
+        dd.prepare("shapes3d", data_dir=tmp_path, files=[tmp_path])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("registry")
+def test_of_what_is_on_demand_nothing_can_be_verified(tmp_path: Path) -> None:
+    register_mine(np.zeros((6, 4, 4, 3), np.uint8))
+    assert dd.info("mine").on_demand == ("memory",)
+    assert dd.info("toy_grid").on_demand == ()
+    for name, chosen in (("mine", None), ("mpi3d_lookalike", None), ("shapes3d_lookalike", "rendered")):
+        with pytest.raises(ValueError, match=rf"nothing is stored of {name} \(.*so there is nothing to verify"):
+            dd.verify(name, data_dir=tmp_path, source=chosen)
+        assert not dd.is_prepared(name, data_dir=tmp_path, source=chosen)
 
 
 def test_toy_grid_is_part_of_dsprites(tmp_path: Path) -> None:
@@ -113,6 +138,8 @@ def test_progress_is_shown_on_stderr_only_if_it_takes_long(capsys: pytest.Captur
     assert out == ""
     assert "drawing" in err
     assert "7/7" in err
+    assert list(track(iter(blocks), 10, "going on", patience=-1, done=3)) == blocks
+    assert "10/10" in capsys.readouterr().err
 
 
 @pytest.mark.slow

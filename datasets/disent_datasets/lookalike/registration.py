@@ -41,6 +41,7 @@ def register(look_alike: LookAlike, title: str, original: str, sources: tuple[st
         licence="Apache-2.0",
         citation=f"disent-bench, rendered by this package; not the data set that it resembles: {original}",
         sources=sources,
+        on_demand=(RENDERED,),
     )
     def factory(request: Request) -> FactorGrid:
         if request.source == RENDERED:
@@ -69,7 +70,7 @@ def render(name: str, factors: ArrayLike, size: int = SIZE) -> NDArray[np.uint8]
 
 def _stored(look_alike: LookAlike, request: Request) -> FactorGrid:
     """The stored set, rendered anew if another version of this package stored it."""
-    origin = Origin(look_alike.render_all, "rendering")
+    origin = Origin(look_alike.render_all, "rendering", resumable=True)
     grid = stored_grid(request, lambda: origin, rebuild=True)
     indices, images = look_alike.sample
     if not np.array_equal(grid.images(indices), images):

@@ -79,9 +79,9 @@ class LookAlike:
             list(pool.map(lambda part: render_block(*part), parts))
         return np.ascontiguousarray(images[..., : self.channels])
 
-    def render_all(self, block: int = 512) -> Iterator[NDArray[np.uint8]]:
-        """Render the whole set in index order, (at most ``block``, 64, 64, channels) at a time."""
-        for start in range(0, self.space.size, block):
+    def render_all(self, first: int = 0, block: int = 512) -> Iterator[NDArray[np.uint8]]:
+        """Render the set in index order from image ``first`` on, (at most ``block``, 64, 64, channels) at a time."""
+        for start in range(first, self.space.size, block):
             yield self.render(self.space.factors(np.arange(start, min(start + block, self.space.size))))
 
     @functools.cached_property
@@ -120,6 +120,8 @@ class RenderedImages:
 
 class RenderedGrid(FactorGrid):
     """A look-alike of which each image is rendered when it is asked for: nothing is stored."""
+
+    on_demand = True
 
     def __init__(self, look_alike: LookAlike, info: DatasetInfo, source: str) -> None:
         # Not FactorGrid's own initialiser, which would turn the images into an array of numbers.

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
+from typing import Any
 
 import disent_datasets as dd
 import numpy as np
 import pytest
+import torch
 from disent_datasets import source
 from disent_datasets.lookalike import LOOK_ALIKES, RENDERED, STORED
 from disent_datasets.lookalike.registration import register
-from disent_datasets.lookalike.renderer import LookAlike, RenderedImages
+from disent_datasets.lookalike.renderer import LookAlike, RenderedGrid, RenderedImages
 from disent_datasets.lookalike.shapes3d import scenes
-from disent_datasets.residence import place
+from disent_datasets.residence import HostGather, place
 
 SMALL = LookAlike(
     "small_lookalike",
@@ -61,19 +65,40 @@ def test_a_set_stored_by_another_version_is_rendered_again(small: LookAlike, tmp
     np.testing.assert_array_equal(after.images([0, 50, 287]), small.render(small.space.factors([0, 50, 287])))
 
 
-def test_a_rendering_that_is_cut_off_leaves_nothing_and_starts_again(
-    small: LookAlike, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_rendering_that_is_cut_off_goes_on(
+    small: LookAlike, tmp_path: Path, cut_off: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: LookAlike, block: int = 512) -> Iterator[np.ndarray]:
-        yield self.render(self.space.factors(np.arange(100)))
-        raise KeyboardInterrupt
+    rendered: list[int] = []
+    original = LookAlike.render_all
 
-    with monkeypatch.context() as patch:
-        patch.setattr(LookAlike, "render_all", broken)
-        with pytest.raises(KeyboardInterrupt):
-            dd.load(small.name, data_dir=tmp_path)
-    assert not dd.is_prepared(small.name, data_dir=tmp_path)
-    assert len(dd.load(small.name, data_dir=tmp_path)) == 288
+    def render_all(self: LookAlike, first: int = 0) -> Iterator[np.ndarray]:
+        for start, block in enumerate(original(self, first, block=32), first // 32):
+            rendered.append(start)
+            yield block
+
+    monkeypatch.setattr(LookAlike, "render_all", render_all)
+    with cut_off(100):
+        dd.load(small.name, data_dir=tmp_path / "cut")
+    assert not dd.is_prepared(small.name, data_dir=tmp_path / "cut")
+    grid = dd.load(small.name, data_dir=tmp_path / "cut")
+    assert rendered == [0, 1, 2, 3, 3, 4, 5, 6, 7, 8]
+    assert grid.fingerprint == dd.load(small.name, data_dir=tmp_path / "whole").fingerprint
+    files = [tmp_path / part / small.name / "stored.npy" for part in ("cut", "whole")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_another_version_of_the_renderer_does_not_go_on(
+    small: LookAlike, tmp_path: Path, cut_off: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LookAlike, "render_all", partialmethod(LookAlike.render_all, block=32))
+    old = replace(small, scenes=lambda factors: scenes(factors[:, [1, 0, 2, 3, 4, 5]]))
+    register(old, "Small", "nobody", (STORED, RENDERED))
+    with cut_off(200):
+        dd.load(small.name, data_dir=tmp_path)
+    register(small, "Small", "nobody", (STORED, RENDERED))
+    with pytest.warns(UserWarning, match="cut off; starting again"):
+        grid = dd.load(small.name, data_dir=tmp_path)
+    np.testing.assert_array_equal(grid.images(np.arange(288)), small.render(small.space.factors(np.arange(288))))
 
 
 def test_a_fingerprint_depends_on_version_and_images_and_renders_few() -> None:
@@ -96,10 +121,29 @@ def test_rendered_images_serve_a_data_module_and_a_device(small: LookAlike, tmp_
     batch = next(iter(module.train_dataloader()))
     expected = small.render(small.space.factors(batch.indices.numpy()))
     np.testing.assert_array_equal(batch.images.permute(0, 2, 3, 1).numpy(), expected)
-    import torch
-
     held = place(module.grid, "device", torch.device("cpu"))
     np.testing.assert_array_equal(held(batch.indices.numpy()).numpy(), batch.images.numpy())
+
+
+def test_rendering_on_demand_stays_on_the_host_unless_told_otherwise(small: LookAlike, tmp_path: Path) -> None:
+    """As on a GPU, of which nothing is asked here: rendering all images first is no small thing."""
+    rendered = dd.load(small.name, data_dir=tmp_path, source=RENDERED)
+    with pytest.warns(UserWarning, match=r"small_lookalike \(rendered\): each batch is rendered on the host .*stored"):
+        gather = place(rendered, "auto", torch.device("cuda"))
+    assert isinstance(gather, HostGather)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        place(rendered, "auto", torch.device("cpu"))
+        place(rendered, "host", torch.device("cuda"))
+
+
+def test_a_device_without_room_is_one_clear_line() -> None:
+    space = dd.FactorSpace(SMALL.space.names, (1000, 1000, 1000, 1000, 1, 1))
+    huge = replace(SMALL, space=space, scenes=lambda factors: scenes(factors * 0))
+    grid = RenderedGrid(huge, replace(dd.info("shapes3d_lookalike"), space=space, name="huge"), RENDERED)
+    message = r"^residence: cpu has no room for the 12,288,000,000 MB of huge; use auto or host$"
+    with pytest.raises(ValueError, match=message):
+        place(grid, "device", torch.device("cpu"))
 
 
 def test_rendered_images_look_like_an_array() -> None:
