@@ -11,9 +11,8 @@ from torch import Tensor
 from disent_bench.functional.costs import (
     Cost,
     Statistic,
-    cost_matrix,
     dissimilarity,
-    refuse_constant,
+    informative_costs,
     statistic_of,
 )
 from disent_bench.functional.coupling import Schedule, Solver, as_floating, solve, start_plan
@@ -176,6 +175,7 @@ def gap_plan(
     falling[-1] = target
     identity = start_plan("identity", cost_x, cost_y)
     candidates = [identity.double()]
+    cost_x, cost_y = (c - c.mean() for c in (cost_x.detach(), cost_y.detach()))
     if init in ("best", "identity"):
         schedule = Schedule([target], [_GAP_STEPS], _GAP_TOLERANCE, _GAP_INNER_ITERATIONS)
         candidates.append(solve(cost_x, cost_y, identity, schedule, solver)[0])
@@ -183,9 +183,9 @@ def gap_plan(
         steps = [_ANNEALING_STEPS] * (len(falling) - 1) + [_GAP_STEPS]
         schedule = Schedule(falling, steps, _GAP_TOLERANCE, _GAP_INNER_ITERATIONS)
         candidates.append(solve(cost_x, cost_y, start_plan("product", cost_x, cost_y), schedule, solver)[0])
-    with torch.no_grad():
-        gaps = torch.stack([gap_at_plan(cost_x.double(), cost_y.double(), plan) for plan in candidates])
-    return candidates[int(gaps.argmax())]
+    plans = torch.stack(candidates)
+    scores = (cost_x.double() @ plans @ cost_y.double() * plans).sum((-2, -1))
+    return plans[int(scores.argmax())]
 
 
 def gromov_monge_gap(
@@ -237,9 +237,7 @@ def gromov_monge_gap(
         raise ValueError(f"epsilon must be positive and finite, not {epsilon}")
     if len(x) == 1:
         return 0 * (x.sum() + y.sum())
-    refuse_constant("x", x, cost)
-    refuse_constant("y", y, cost)
-    cost_x, cost_y = cost_matrix(x, cost, scale=scale), cost_matrix(y, cost, scale=scale)
+    cost_x, cost_y = (informative_costs(name, z, cost, scale=scale) for name, z in (("x", x), ("y", y)))
     common = torch.promote_types(cost_x.dtype, cost_y.dtype)
     cost_x, cost_y = cost_x.to(common), cost_y.to(common)
     with torch.no_grad():

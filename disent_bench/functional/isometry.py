@@ -76,7 +76,8 @@ def encoder_relaxed_distortion(
     Raises:
         ValueError: codes or directions of another shape, or no probes asked for.
     """
-    codes, pull = vjp(encode, images)
+    linearised = vjp(encode, images)
+    codes, pull = linearised[0], linearised[1]
     if codes.ndim != 2:
         raise ValueError(f"encode must return codes of shape (n, d), not {tuple(codes.shape)}")
 
@@ -93,7 +94,10 @@ def _squared_norm(rows: Tensor) -> Tensor:
 
 
 def _ratio_of_traces(norms: Norms, directions: Tensor) -> Tensor:
-    trace, trace_of_square = vmap(norms, randomness="different")(directions)
+    if len(directions) == 1:
+        trace, trace_of_square = norms(directions[0])  # a batch of one only costs
+    else:
+        trace, trace_of_square = vmap(norms, randomness="different")(directions)
     return trace_of_square.mean() / trace.mean().square()
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from disent_bench.forward import Pass
-from disent_bench.functional.costs import cost_matrix
+from disent_bench.functional.costs import informative_costs
 from disent_bench.functional.gromov_wasserstein import distortion
 from disent_bench.registry import register_term
 from disent_bench.terms.geometry import GeometricTerm
@@ -18,7 +17,7 @@ class Distortion(GeometricTerm):
     The baseline of the Gromov-Monge gap: it asks the map to keep the geometry even where its target law forbids that.
     """
 
-    def forward(self, p: Pass) -> Tensor:
+    def compare(self, x: Tensor, y: Tensor) -> Tensor:
         """Return ``1/2 mean_ij (c(x_i, x_j) - c(y_i, y_j))^2``, in squared units of the cost."""
-        x, y = self.points(p)
-        return distortion(*(cost_matrix(each, self.cost, scale=self.scale) for each in (x, y)))
+        matched = (("x", x), ("y", y))
+        return distortion(*(informative_costs(name, z, self.cost, scale=self.scale) for name, z in matched))

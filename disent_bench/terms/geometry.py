@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from disent_bench.forward import Pass
-from disent_bench.functional.costs import COSTS, STATISTICS, Cost, Statistic, refuse_constant
+from disent_bench.functional.costs import COSTS, STATISTICS, Cost, Statistic, UndefinedCostError
 from disent_bench.objective import SkipStep, Term, choose
 
 Side = Literal["decoder", "encoder"]
@@ -51,14 +51,10 @@ class GeometricTerm(Term):
             raise ValueError(f"subset is at least 2 images, or null for the whole batch, not {subset}")
         self.side, self.cost, self.scale = side, cost, scale
         self.latents, self.pixels, self.subset = latents, pixels, subset
-        self.needs = frozenset({"decoder"} if side == "decoder" else ())
+        self.needs = frozenset({"decoder", "fitted"} if side == "decoder" else ())
 
     def points(self, p: Pass) -> tuple[Tensor, Tensor]:
-        """Return the points of the batch and their images under the map, each flattened to ``(n, dimensions)``.
-
-        Raises:
-            SkipStep: if one of the two has no variance, so that its cost has no scale.
-        """
+        """Return the points of the batch and their images under the map, each flattened to ``(n, dimensions)``."""
         codes = p.z if self.latents == "sample" else p.mean
         rows = slice(None) if self.subset is None else torch.randperm(len(codes), device=codes.device)[: self.subset]
         if self.side == "encoder":
@@ -68,9 +64,23 @@ class GeometricTerm(Term):
             assert logits is not None
             logits = logits[rows] if self.latents == "sample" else logits
             x, y = codes[rows], (torch.sigmoid(logits) if self.pixels == "probability" else logits).flatten(1)
-        try:
-            refuse_constant("x", x, self.cost)
-            refuse_constant("y", y, self.cost)
-        except ValueError:
-            raise SkipStep from None
         return x, y
+
+    def compare(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the term's value at matched points, each of shape ``(n, dimensions)``.
+
+        Raises:
+            UndefinedCostError: if one of the two has no variance, so that its cost has no scale.
+        """
+        raise NotImplementedError
+
+    def forward(self, p: Pass) -> Tensor:
+        """Return the value at the batch and its image under the map, in squared units of the cost.
+
+        Raises:
+            SkipStep: if one of the two has no variance.
+        """
+        try:
+            return self.compare(*self.points(p))
+        except UndefinedCostError:
+            raise SkipStep from None

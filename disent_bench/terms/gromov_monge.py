@@ -7,7 +7,6 @@ from typing import Any
 
 from torch import Tensor
 
-from disent_bench.forward import Pass
 from disent_bench.functional.costs import STATISTICS, Statistic
 from disent_bench.functional.coupling import SOLVERS, Solver
 from disent_bench.functional.gromov_wasserstein import INITS, Init, gromov_monge_gap
@@ -48,9 +47,8 @@ class GromovMonge(GeometricTerm):
         self.epsilon, self.epsilon_statistic, self.init, self.solver = epsilon, epsilon_statistic, init, solver
         self._measurements: dict[str, float] = {}
 
-    def forward(self, p: Pass) -> Tensor:
+    def compare(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the gap, in squared units of the cost."""
-        x, y = self.points(p)
         start = time.perf_counter()
         gap = gromov_monge_gap(
             x,

@@ -36,7 +36,7 @@ class Isometry(Term):
         if subset < 1:
             raise ValueError(f"subset is at least 1 image, not {subset}")
         self.side, self.num_probes, self.subset = side, num_probes, subset
-        self.needs = frozenset({"decoder"} if side == "decoder" else ())
+        self.needs = frozenset({"decoder", "fitted"} if side == "decoder" else ())
 
     def forward(self, p: Pass) -> Tensor:
         """Return ``E[tr H^2] / E[tr H]^2`` over the batch, H the metric that the map carries over."""

@@ -75,7 +75,7 @@ class Topological(Term):
         choose("routing", routing, ("exact", "official"))
         self.shift, self.power, self.max_bars, self.quantile = shift, power, max_bars, quantile
         self.axis, self.latents, self.batch, self.routing = axis, latents, batch, routing
-        self.needs = frozenset({"decoder"} if batch == "same" else {"decoder", "second"})
+        self.needs = frozenset({"decoder", "fitted"} | (set() if batch == "same" else {"second"}))
         self._measurements: dict[str, float] = {}
 
     def forward(self, p: Pass) -> Tensor:

@@ -294,6 +294,27 @@ def test_decoder_free_refuses_what_leans_on_reconstruction_or_is_there_already(o
         resolve(f"gmg_decoder_free+{other}", "toy_grid", "quick")
 
 
+@pytest.mark.parametrize(("regulariser", "term"), [("dst", "distortion"), ("jacobian", "isometry")])
+def test_a_decoder_that_nothing_fits_is_refused_and_the_encoder_side_is_not(regulariser: str, term: str) -> None:
+    method = f"gmg_decoder_free+{regulariser}"
+    with pytest.raises(ValueError, match=f"no term fits the decoder that '{term}' would shape; take a base with a rec"):
+        resolve(method, "toy_grid", "quick")
+    for key in (f"methods.{regulariser}.side", f"terms.{term}.side"):
+        config = resolve(method, "toy_grid", "quick", overrides={key: "encoder"})
+        assert "decoder" not in config.objective().needs
+
+
+def test_any_term_of_ones_own_that_reads_the_decoder_counts_as_fitting_it() -> None:
+    class SquaredError(Term):
+        name = "squared_error"
+        needs = frozenset({"decoder"})
+
+    with pytest.raises(ValueError, match="no term fits"):
+        Objective(Distortion(), Spread()).refuse_unfitted_decoder()
+    Objective(Distortion(), Spread(), SquaredError()).refuse_unfitted_decoder()
+    Objective(Spread()).refuse_unfitted_decoder()
+
+
 @pytest.mark.parametrize("regulariser", ["gmg", "dst", "jacobian", "hfs"])
 def test_the_side_decides_whether_a_decoder_is_needed(regulariser: str) -> None:
     needs = {"gmg": True, "dst": True, "jacobian": True, "hfs": False}

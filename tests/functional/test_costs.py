@@ -3,7 +3,14 @@ import pytest
 import torch
 from scipy.spatial.distance import pdist, squareform
 
-from disent_bench.functional.costs import cost_matrix, dissimilarity, refuse_constant, statistic_of
+from disent_bench.functional.costs import (
+    UndefinedCostError,
+    cost_matrix,
+    dissimilarity,
+    informative_costs,
+    refuse_constant,
+    statistic_of,
+)
 
 
 def test_costs_equal_scipys() -> None:
@@ -23,6 +30,32 @@ def test_scaled_cost_ignores_the_scale_of_the_points_also_in_its_gradient() -> N
     (gradient,) = torch.autograd.grad(cost.square().sum(), x)
     assert (gradient * (x - x.mean(0))).sum().item() == pytest.approx(0, abs=1e-9)
     assert torch.autograd.gradcheck(lambda x: cost_matrix(x, "scaled_sqeuclidean"), x)
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (2, 4, 3)])
+def test_gradient_of_the_cosine_equals_autograds_and_finite_differences(shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(4)).requires_grad_()
+    weights = torch.randn(*shape[:-1], shape[-2], dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    unit = torch.nn.functional.normalize(x, dim=-1)
+    (expected,) = torch.autograd.grad((unit @ unit.mT * weights).sum(), x)
+    (found,) = torch.autograd.grad((cost_matrix(x, "cosine") * weights).sum(), x)
+    torch.testing.assert_close(found, expected)
+    assert torch.autograd.gradcheck(lambda x: cost_matrix(x, "cosine"), x)
+
+
+def test_informative_costs_are_the_costs_or_refused_also_where_cosines_hardly_differ() -> None:
+    rng = torch.Generator().manual_seed(6)
+    for spread in (1.0, 1e-2, 1e-4):
+        x = 1 + spread * torch.randn(6, 5, dtype=torch.float64, generator=rng)
+        for cost in ("cosine", "sqeuclidean", "scaled_sqeuclidean"):
+            assert torch.equal(informative_costs("x", x, cost), cost_matrix(x, cost))
+    broken = torch.randn(6, 5, generator=rng)
+    broken[2, 3] = torch.inf
+    for x, why in ((torch.ones(4, 3), "has no variance"), (torch.zeros(4, 3), "no variance"), (broken, "be finite")):
+        with pytest.raises(UndefinedCostError, match=f"y.*{why}"):
+            informative_costs("y", x, "cosine")
+    with pytest.raises(ValueError, match="y must have shape"):
+        informative_costs("y", torch.zeros(3), "cosine")
 
 
 def test_costs_keep_float32_under_autocast() -> None:
