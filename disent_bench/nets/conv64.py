@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from disent_bench.nets.transposed import TransposedConvolution
+
 IMAGE_SIZE = 64
 
 
@@ -104,23 +106,6 @@ class Encoder(nn.Module):
         """Return ``mean`` and ``logvar``."""
         mean, logvar = self.head(self.features(images)).chunk(2, dim=1)
         return mean, logvar
-
-
-class TransposedConvolution(nn.ConvTranspose2d):
-    """Doubles the image: kernel 4, stride 2, padding 1.
-
-    The bias is added outside the convolution. Inside it, the CPU's backward pass sums the bias gradient so slowly
-    that it takes twice the time of the two other gradients together.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, 4, stride=2, padding=1)
-
-    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Return ``(b, out_channels, 2 h, 2 w)``."""
-        assert self.bias is not None
-        y = nn.functional.conv_transpose2d(x, self.weight, None, stride=2, padding=1)
-        return y + self.bias.to(y.dtype)[:, None, None]
 
 
 class Decoder(nn.Module):
