@@ -6,6 +6,9 @@ PROTOCOL ?= quick
 SEEDS    ?= 0
 RUNS     ?= runs
 NAME     ?=
+SOURCE   ?=
+FILE     ?=
+WORKERS  ?= 1
 PLUGIN   ?=
 SET      ?=
 
@@ -13,7 +16,7 @@ BIN    := .venv/bin
 DISENT := $(BIN)/disent-bench
 EXTRAS := $(if $(PLUGIN),--plugin $(PLUGIN)) $(if $(SET),--set $(SET))
 
-.PHONY: setup bench leaderboard data test test-all lint benchmark
+.PHONY: setup bench leaderboard study data test test-all lint benchmark
 .DELETE_ON_ERROR:
 
 setup: .venv/installed
@@ -34,8 +37,11 @@ bench: .venv/installed
 leaderboard: .venv/installed
 	@$(DISENT) leaderboard --runs $(RUNS)
 
+study: .venv/installed
+	@$(DISENT) study $(FILE) --workers $(WORKERS) --runs $(RUNS)
+
 data: .venv/installed
-	@$(DISENT) data $(if $(NAME),prepare $(NAME),list)
+	@$(DISENT) data $(if $(NAME),prepare $(NAME) $(if $(SOURCE),--source $(SOURCE)) $(addprefix --file ,$(FILE)),list)
 
 test: .venv/installed
 	@$(BIN)/python -m pytest -n 2 -m "not slow"

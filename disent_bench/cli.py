@@ -8,12 +8,16 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from disent_bench.hints import parse_seeds, parse_value
 from disent_bench.registry import METHODS, TERMS, Entry, load_plugin
 from disent_bench.render import FORMATS
+
+if TYPE_CHECKING:
+    from disent_bench.train import Outcome
 
 Verb = Callable[[Namespace], int]
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -36,32 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def parse_seeds(text: str) -> list[int]:
-    """Read ``0-4``, ``3`` or ``0-1,7`` as a list of seeds, in the order given, each once.
-
-    Raises:
-        ValueError: if the text is something else.
-    """
-    seeds: dict[int, None] = {}
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ValueError(f"--seeds takes numbers and ranges such as 0-4 or 0,2,7, not '{text}'")
-        span = range(int(first), int(last or first) + 1)
-        if not span:
-            raise ValueError(f"--seeds {part.strip()} is empty; the smaller number comes first")
-        seeds.update(dict.fromkeys(span))
-    return list(seeds)
-
-
 def parse_overrides(groups: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Read ``key=value`` words; values as YAML writes them.
 
     Raises:
         ValueError: if a word has no ``=``, or a key is given twice.
     """
-    from disent_bench.hints import parse_value
-
     overrides: dict[str, Any] = {}
     for word in (word for group in groups for word in group):
         key, equals, value = word.partition("=")
@@ -81,7 +65,8 @@ def _list(given: Namespace) -> int:
         return DONE
     width = max(len(entry["name"]) for entry in entries)
     for entry in entries:
-        print(f"{entry['name']:<{width}}  {entry['summary']}")
+        licence = f" (licence: {entry['licence']})" if "licence" in entry else ""
+        print(f"{entry['name']:<{width}}  {entry['summary']}{licence}")
     return DONE
 
 
@@ -97,19 +82,24 @@ def _run(given: Namespace) -> int:
         given.protocol,
         source=given.source,
         overrides=overrides,
-        plugin=given.plugin,
+        plugins=given.plugin,
         device=given.device,
     )
     outcomes = run_seeds(config, seeds, runs=given.runs, data_dir=given.data_dir, accelerator=given.device)
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    if any(outcome.status == "interrupted" for outcome in outcomes):
-        print("interrupted; the same command goes on from the last step", file=sys.stderr)
-        return INTERRUPTED
-    if failed:
-        names = "; ".join(f"{outcome.key}: {outcome.reason}" for outcome in failed)
-        print(f"{len(failed)} of {len(seeds)} runs failed: {names}", file=sys.stderr)
-        return SOME_FAILED
-    return DONE
+    return _conclude({str(outcome.key): outcome for outcome in outcomes})
+
+
+def _study(given: Namespace) -> int:
+    from disent_bench.study import read_study, run_study, study_leaderboard
+
+    study = read_study(given.file)
+    _load_everything(study.plugins)
+    outcomes = run_study(
+        study, runs=given.runs, data_dir=given.data_dir, device=given.device, num_workers=given.workers
+    )
+    if all(outcome.status != "interrupted" for outcome in outcomes.values()):
+        print(study_leaderboard(study, outcomes.values(), given.runs, styled=sys.stdout.isatty()), end="")
+    return _conclude(outcomes)
 
 
 def _status(given: Namespace) -> int:
@@ -152,19 +142,24 @@ def _data(given: Namespace) -> int:
     from disent_bench import data
 
     _load_everything(given.plugin)
+    if given.file and given.action != "prepare":
+        raise ValueError(f"--file goes with data prepare, not with data {given.action}")
     if given.action == "list":
         print(data.listing(given.data_dir))
         return DONE
     if given.name is None:
         raise ValueError(f"data {given.action} takes the name of a data set: {', '.join(data.names())}")
-    act = data.prepare if given.action == "prepare" else data.verify
-    print(act(given.name, given.data_dir, given.source))
+    if given.action == "prepare":
+        print(data.prepare(given.name, given.data_dir, given.source, files=given.file))
+    else:
+        print(data.verify(given.name, given.data_dir, given.source))
     return DONE
 
 
 _VERBS: Mapping[str, Verb] = {
     "list": _list,
     "run": _run,
+    "study": _study,
     "status": _status,
     "leaderboard": _leaderboard,
     "evaluate": _evaluate,
@@ -183,9 +178,10 @@ def _parser() -> ArgumentParser:
         "help": "folder of all runs",
     }
     plugin: dict[str, Any] = {
-        "type": Path,
+        "action": "append",
+        "default": [],
         "metavar": "FILE.py",
-        "help": "Python file that registers what is yours",
+        "help": "Python file that registers what is yours (may be repeated)",
     }
     data_dir: dict[str, Any] = {
         "type": Path,
@@ -195,6 +191,12 @@ def _parser() -> ArgumentParser:
     source: dict[str, Any] = {
         "type": str,
         "help": "source of the images, for dsprites drawn (default) or official",
+    }
+
+    device: dict[str, Any] = {
+        "choices": ["auto", "cpu", "cuda", "mps"],
+        "default": "auto",
+        "help": "where to compute",
     }
 
     listing = _new_parser("List what is registered, with one line about each.")
@@ -223,8 +225,24 @@ def _parser() -> ArgumentParser:
     run.add_argument("--runs", **runs)
     run.add_argument("--data-dir", **data_dir)
     run.add_argument("--source", **source)
-    run.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="where to compute")
+    run.add_argument("--device", **device)
     verbs.add_subcommand("run", run, help="train and score a method")
+
+    study = _new_parser(
+        "Bring all runs that a file names to their end, each in a process of its own, then print their leaderboard. "
+        "Runs that are done are skipped, those that were cut off go on; Ctrl-C saves their state first. The file is "
+        "YAML: title; note (may be left out, as may settings and plugins); protocol; datasets, a list; seeds, such as "
+        "0-2; settings of all runs, as for run --set; plugins, a list of Python files, with paths from the study's "
+        "folder; and methods, a list of names or of {method: gmg, settings: {methods.gmg.side: encoder}}. Each run's "
+        "output goes to output.log in its folder. experiments/studies/ has examples."
+    )
+    study.add_argument("file", type=Path, metavar="FILE", help="the study, a YAML file")
+    study.add_argument("--launcher", choices=["local"], default="local", help="where runs go: local is this machine")
+    study.add_argument("--workers", type=int, default=1, metavar="N", help="runs side by side; they share the cores")
+    study.add_argument("--runs", **runs)
+    study.add_argument("--data-dir", **data_dir)
+    study.add_argument("--device", **device)
+    verbs.add_subcommand("study", study, help="train and score everything that a file names")
 
     status = _new_parser("Show every run below a folder: done, unfinished (and at which step) or failed (and why).")
     status.add_argument("--runs", **runs)
@@ -252,11 +270,22 @@ def _parser() -> ArgumentParser:
     evaluate.add_argument("--json", action="store_true", help="print JSON")
     verbs.add_subcommand("evaluate", evaluate, help="score codes that you bring")
 
-    data = _new_parser("Show, make or check data sets. Drawn sets need no download.")
+    data = _new_parser(
+        "Show, make or check data sets. Drawn sets need no download; a preparation that was cut off goes on with the "
+        "same command."
+    )
     data.add_argument("action", choices=["list", "prepare", "verify"])
     data.add_argument("name", type=str, nargs="?", help="a data set")
     data.add_argument("--data-dir", **data_dir)
     data.add_argument("--source", **source)
+    data.add_argument(
+        "--file",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="prepare: an original file that you have, instead of a download (once for each file of the set); it is "
+        "compared with its checksum, read where it lies and not changed",
+    )
     data.add_argument("--plugin", **plugin)
     verbs.add_subcommand("data", data, help="show, make or check data sets")
     return parser
@@ -266,11 +295,23 @@ def _new_parser(description: str) -> ArgumentParser:
     return ArgumentParser(prog="disent-bench", description=description, exit_on_error=False, allow_abbrev=False)
 
 
-def _load_everything(plugin: Path | None) -> None:
+def _load_everything(plugins: Sequence[str | Path]) -> None:
     import disent_bench.methods  # noqa: F401 (importing registers)
 
-    if plugin is not None:
+    for plugin in plugins:
         load_plugin(plugin)
+
+
+def _conclude(outcomes: Mapping[str, Outcome]) -> int:
+    """Say on stderr which runs failed, or how to go on, and return the exit status."""
+    if any(outcome.status == "interrupted" for outcome in outcomes.values()):
+        print("interrupted; the same command goes on from the last step", file=sys.stderr)
+        return INTERRUPTED
+    failed = [f"{name}: {outcome.reason}" for name, outcome in outcomes.items() if outcome.status == "failed"]
+    if failed:
+        print(f"{len(failed)} of {len(outcomes)} runs failed: {'; '.join(failed)}", file=sys.stderr)
+        return SOME_FAILED
+    return DONE
 
 
 def _entries(entries: Sequence[Entry]) -> list[dict[str, str]]:
@@ -281,7 +322,9 @@ def _datasets() -> list[dict[str, str]]:
     import disent_datasets
 
     found = [disent_datasets.info(name) for name in disent_datasets.names()]
-    return [{"name": each.name, "summary": each.title, "paper": each.citation} for each in found]
+    return [
+        {"name": each.name, "summary": each.title, "licence": each.licence, "paper": each.citation} for each in found
+    ]
 
 
 def _protocols() -> list[dict[str, str]]:

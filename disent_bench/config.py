@@ -17,7 +17,7 @@ from lightning import LightningModule
 
 from disent_bench.hints import argument_hints, check_type
 from disent_bench.module import Training, resolve_precision
-from disent_bench.objective import Objective, Term
+from disent_bench.objective import Objective, term_arguments
 from disent_bench.protocols import load_protocol
 from disent_bench.registry import METHODS, unknown_name
 
@@ -77,7 +77,7 @@ class RunConfig:
         recipes: hyperparameters of each part of the sum, by method name.
         terms: settings of each term, by name; empty for a method that is a LightningModule of its own.
         changes: what the user set against the protocol.
-        plugin: SHA-256 of the plugin file, or "" without one.
+        plugin: SHA-256 of the plugin files, or "" without any.
     """
 
     method: str
@@ -163,7 +163,7 @@ def resolve(
     *,
     source: str | None = None,
     overrides: Mapping[str, Any] | None = None,
-    plugin: Path | None = None,
+    plugins: Sequence[str | Path] = (),
     device: str = "auto",
 ) -> RunConfig:
     """Resolve what the user typed into a `RunConfig`.
@@ -205,8 +205,12 @@ def resolve(
         if key.startswith("terms."):
             _assign(tree, key, overrides[key])
     if not own_module:
-        terms = {t.name: _checked(f"terms.{t.name}.", tree["terms"][t.name], _term_hints(t)) for t in objective}
-        tree["terms"] = objective.with_settings(terms).settings()
+        terms = {
+            t.name: _checked(f"terms.{t.name}.", tree["terms"][t.name], term_arguments(type(t))) for t in objective
+        }
+        objective = objective.with_settings(terms)
+        objective.refuse_unfitted_decoder()
+        tree["terms"] = objective.settings()
     return RunConfig(
         method="+".join(names),
         dataset=dataset,
@@ -218,7 +222,7 @@ def resolve(
         terms=tree["terms"],
         scores=ScoreProtocol.from_mapping(protocol, _merged(chosen.scores, scores)),
         changes={key: value for key, value in overrides.items() if key not in SCHEDULE_NAMES},
-        plugin=hashlib.sha256(plugin.read_bytes()).hexdigest() if plugin else "",
+        plugin=hashlib.sha256(b"".join(sorted(Path(p).read_bytes() for p in plugins))).hexdigest() if plugins else "",
     )
 
 
@@ -251,14 +255,6 @@ def _defaults(name: str) -> Tree:
     if missing:
         raise ValueError(f"method '{name}' has hyperparameters without a default: {', '.join(missing)}")
     return {key: parameters[key].default for key in _hints(name)}
-
-
-def _term_hints(term: Term) -> dict[str, Any]:
-    hints: dict[str, Any] = {}
-    for base in reversed(type(term).__mro__):
-        if issubclass(base, Term) and "__init__" in vars(base):
-            hints.update(argument_hints(base))
-    return hints
 
 
 def _checked(prefix: str, values: Mapping[str, Any], hints: Mapping[str, Any]) -> Tree:

@@ -30,6 +30,24 @@ def parse_value(text: str) -> Any:
         raise ValueError(f"'{text}' is not a YAML value: {str(error).splitlines()[0]}") from None
 
 
+def parse_seeds(text: str, name: str = "--seeds") -> list[int]:
+    """Read ``0-4``, ``3`` or ``0-1,7`` as a list of seeds, in the order given, each once.
+
+    Raises:
+        ValueError: if the text is something else, naming ``name``.
+    """
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"{name} takes numbers and ranges such as 0-4 or 0,2,7, not '{text}'")
+        span = range(int(first), int(last or first) + 1)
+        if not span:
+            raise ValueError(f"{name} {part.strip()} is empty; the smaller number comes first")
+        seeds.update(dict.fromkeys(span))
+    return list(seeds)
+
+
 def argument_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the type hint of every argument of a function or class; `Any` where there is none."""
     # A dataclass's fields are annotated in the modules of its bases, its __init__ in none of them.

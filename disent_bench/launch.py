@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from disent_bench.config import RunConfig
+from disent_bench.runs import RunFolder
 from disent_bench.train import Outcome, run
 
 
@@ -26,21 +27,23 @@ def run_seeds(
     for seed in seeds:
         print(f"{config.method} on {config.dataset}, protocol {config.protocol}, seed {seed}", file=sys.stderr)
         outcome = run(config, seed, runs=runs, data_dir=data_dir, accelerator=accelerator, say=_say)
-        _say(_ending(outcome))
+        _say(ending(outcome))
         outcomes.append(outcome)
         if outcome.status == "interrupted":
             break
     return outcomes
 
 
-def _ending(outcome: Outcome) -> str:
+def ending(outcome: Outcome) -> str:
+    """Say in a line how a run ended, and where its files are."""
     match outcome.status:
         case "done":
             return f"done: {outcome.folder}"
         case "skipped":
             return f"already done: {outcome.folder}"
         case "interrupted":
-            return f"stopped by {outcome.reason}, saved: {outcome.folder}"
+            saved = ", saved" if RunFolder(outcome.folder).checkpoint.exists() else ""
+            return f"stopped by {outcome.reason}{saved}: {outcome.folder}"
         case "failed":
             return f"failed: {outcome.reason}"
 

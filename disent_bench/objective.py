@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from disent_bench.forward import Pass
+from disent_bench.hints import argument_hints
 from disent_bench.registry import TERMS, unknown_name
 from disent_bench.weights import Weight, make_weight
 
@@ -32,7 +33,8 @@ class Term(nn.Module):
 
     Attributes:
         name: key in the objective, set by `register_term`.
-        needs: what the term reads beyond the posterior: ``"decoder"`` (logits), ``"second"`` (a second batch).
+        needs: what the term reads beyond the posterior: ``"decoder"`` (logits), ``"second"`` (a second batch); and
+            ``"fitted"`` if it does not fit the decoder to the data itself, so that another term must.
     """
 
     name: ClassVar[str] = ""
@@ -68,7 +70,7 @@ class Term(nn.Module):
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor arguments, as a configuration writes them."""
-        values = {name: getattr(self, name) for name in argument_names(type(self))}
+        values = {name: getattr(self, name) for name in term_arguments(type(self))}
         return {name: v.settings() if isinstance(v, Weight) else v for name, v in values.items()}
 
     def with_settings(self, changes: Mapping[str, Any]) -> Term:
@@ -94,14 +96,15 @@ def choose(name: str, value: str, known: Sequence[str]) -> None:
         raise ValueError(f"{name} is one of {', '.join(known)}, not '{value}'")
 
 
-def argument_names(cls: type) -> list[str]:
-    """Names of the keyword arguments of ``cls`` and its bases, the most general first."""
-    names: dict[str, None] = {}
+def term_arguments(cls: type[Term]) -> dict[str, Any]:
+    """Return the keyword arguments of ``cls`` and its bases, the most general first, each with its type hint."""
+    arguments: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         if issubclass(base, Term) and "__init__" in vars(base):
+            hints = argument_hints(base)
             parameters = inspect.signature(base.__init__).parameters.values()
-            names.update({p.name: None for p in parameters if p.kind is p.KEYWORD_ONLY})
-    return list(names)
+            arguments.update({p.name: hints[p.name] for p in parameters if p.kind is p.KEYWORD_ONLY})
+    return arguments
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,20 @@ class Objective(nn.Module):
     def needs(self) -> frozenset[str]:
         """Everything that some term reads beyond the posterior."""
         return frozenset().union(*(term.needs for term in self))
+
+    def refuse_unfitted_decoder(self) -> None:
+        """Refuse a sum in which terms shape a decoder that no term fits to the data.
+
+        Raises:
+            ValueError: naming these terms.
+        """
+        decoding = [term for term in self if "decoder" in term.needs]
+        if decoding and all("fitted" in term.needs for term in decoding):
+            names = ", ".join(f"'{term.name}'" for term in decoding)
+            raise ValueError(
+                f"no term fits the decoder that {names} would shape; take a base with a reconstruction term, or a term "
+                'on the encoder (side="encoder", where it has one)'
+            )
 
     def forward(self, p: Pass) -> dict[str, Part]:
         """Evaluate the terms that have started; a term that skips this step is left out and counted."""

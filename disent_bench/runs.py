@@ -41,7 +41,8 @@ class RunKey:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Files of one run: config.yaml, last.ckpt, metrics.jsonl, traversals.png, TensorBoard events, result.json.
+    """Files of one run: config.yaml, last.ckpt, metrics.jsonl, traversals.png, TensorBoard events, result.json;
+    output.log if it was part of a study.
 
     ``result.json`` exists if and only if the run is done; ``failure.json`` says why the latest try ended otherwise.
     """
@@ -72,6 +73,11 @@ class RunFolder:
     def traversals(self) -> Path:
         """Picture of the latent traversals at the latest evaluation."""
         return self.path / "traversals.png"
+
+    @property
+    def output(self) -> Path:
+        """What the tries of a run wrote that was a process of its own, one after the other."""
+        return self.path / "output.log"
 
     def state(self) -> Literal["done", "failed", "unfinished", "new"]:
         """Return how far the run is."""

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from disent_bench.leaderboard import Row, ScoreSummary, score_changes, settings_text
 
@@ -67,13 +67,14 @@ class Table:
 def tables(rows: Iterable[Row]) -> list[Table]:
     """Return one table per protocol, score settings, data set and source, sorted by these names.
 
-    Lines are sorted by method, unchanged settings first. A score of the training side (``..._train``) has no
-    column where its ``..._test`` or ``..._eval`` has one.
+    Changed settings that several rows share stand in the title, others in the labels of their lines. Lines are sorted
+    by method, unchanged settings first. A score of the training side (``..._train``) has no column where its
+    ``..._test`` or ``..._eval`` has one.
     """
     groups: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.protocol, settings_text(score_changes(row.changes)), row.dataset, row.source].append(row)
-    return [_table(*name, groups[name]) for name in sorted(groups)]
+    return [_table(groups[name]) for name in sorted(groups)]
 
 
 def grid(table: Table, text: Callable[[str], Cell], cell: Callable[[ScoreSummary, bool], Cell]) -> list[list[Cell]]:
@@ -113,8 +114,9 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
 
 
-def _table(protocol: str, scoring: str, dataset: str, source: str, rows: Sequence[Row]) -> Table:
-    labels = _labels(rows)
+def _table(rows: Sequence[Row]) -> Table:
+    shared = _shared_changes(rows)
+    labels = _labels(rows, shared)
     order = sorted(range(len(rows)), key=lambda i: (rows[i].method, len(rows[i].changes), labels[i]))
     rows, labels = [rows[i] for i in order], [labels[i] for i in order]
     columns = _columns(rows)
@@ -123,8 +125,10 @@ def _table(protocol: str, scoring: str, dataset: str, source: str, rows: Sequenc
         Line(label, row, frozenset(key for key, places in best.items() if place in places))
         for place, (label, row) in enumerate(zip(labels, rows, strict=True))
     )
+    first = rows[0]
     return Table(
-        title=f"{dataset} ({source}), protocol {protocol}" + (f" [{scoring}]" if scoring else ""),
+        title=f"{first.dataset} ({first.source}), protocol {first.protocol}"
+        + (f" [{settings_text(shared)}]" if shared else ""),
         notes=tuple(dict.fromkeys(row.note for row in rows if row.note)),
         columns=columns,
         lines=lines,
@@ -133,11 +137,23 @@ def _table(protocol: str, scoring: str, dataset: str, source: str, rows: Sequenc
     )
 
 
-def _labels(rows: Sequence[Row]) -> list[str]:
-    """Name rows by method and changed settings; those that still share a name add the start of their key."""
+def _shared_changes(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the changed settings that stand in the title: those of the scores, and all that several rows share."""
+    changes = rows[0].changes
+    if len(rows) == 1:
+        return score_changes(changes)
+    return {
+        name: value
+        for name, value in changes.items()
+        if all(name in row.changes and row.changes[name] == value for row in rows)
+    }
+
+
+def _labels(rows: Sequence[Row], shared: Mapping[str, Any]) -> list[str]:
+    """Name rows by method and settings not ``shared``; those that still share a name add the start of their key."""
     names = []
     for row in rows:
-        changes = {name: value for name, value in row.changes.items() if name not in score_changes(row.changes)}
+        changes = {name: value for name, value in row.changes.items() if name not in shared}
         names.append(f"{row.method} [{settings_text(changes)}]" if changes else row.method)
     return [f"{n} #{row.key[:6]}" if names.count(n) > 1 else n for n, row in zip(names, rows, strict=True)]
 

@@ -17,6 +17,7 @@ import lightning
 import numpy as np
 import torch
 from disent_datasets import DataError, DisentDataModule, FactorGrid
+from disent_datasets.samplers import make_sampler
 from lightning import LightningModule
 from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -54,6 +55,25 @@ def build_module(config: RunConfig, grid: FactorGrid) -> LightningModule:
         return METHODS[base].factory(image_shape=shape, **config.recipes[base])
     settings = config.settings
     return DisentModule(config.objective(), shape, len(grid), settings.training, settings.log_every)
+
+
+def run_key(config: RunConfig, seed: int, grid: FactorGrid) -> RunKey:
+    """Name the run of a configuration with a seed, trained on ``grid``."""
+    return RunKey(config.protocol, config.dataset, config.method, config.key(grid.fingerprint), seed)
+
+
+def rehearse(config: RunConfig, grid: FactorGrid) -> None:
+    """Build what a run draws, scores and trains with, so that a mistake shows before anything is trained.
+
+    A LightningModule of the user's own is not built: what happens in it is the run's affair.
+
+    Raises:
+        ValueError: if a setting has no meaning, or does not fit the data.
+    """
+    make_sampler(config.settings.sampler, grid, config.settings.sampler_options)
+    Evaluate(grid, config.scores, during=config.settings.evaluate_during)
+    if config.terms:
+        build_module(config, grid)
 
 
 def load_run(folder: str | Path, grid: FactorGrid, config: RunConfig) -> LightningModule:
@@ -94,7 +114,7 @@ def run(
         sampler_options=settings.sampler_options,
     )
     grid = data.grid
-    key = RunKey(config.protocol, config.dataset, config.method, config.key(grid.fingerprint), seed)
+    key = run_key(config, seed, grid)
     folder = RunFolder(key.folder(runs))
     if folder.state() == "done":
         return Outcome(key, folder.path, "skipped")
@@ -123,7 +143,7 @@ def run(
         return Outcome(key, folder.path, "failed", str(error))
     except Exception as error:
         named = isinstance(error, NonFiniteLossError | OSError | TrainingError)
-        reason = str(error) if named else f"{type(error).__name__}: {error}"
+        reason = " ".join((str(error) if named else f"{type(error).__name__}: {error}").split())
         details = {} if isinstance(error, NonFiniteLossError) else {"traceback": traceback.format_exc()}
         _record_failure(folder, {**identity, "reason": reason, **details}, say)
         return Outcome(key, folder.path, "failed", reason)
@@ -175,6 +195,10 @@ def _train(
             trainer.fit(module, datamodule=data, ckpt_path=folder.checkpoint if saved else None, weights_only=True)
         except ValueError as error:  # from here on it is the training that fails, not the user's input
             raise TrainingError(f"ValueError: {error}") from error
+        except SystemExit as error:
+            if isinstance(error.__context__, KeyboardInterrupt):  # how Lightning ends on Ctrl-C before the first step
+                raise KeyboardInterrupt from None
+            raise
     else:
         assert saved is not None
         module.load_state_dict(saved["state_dict"])

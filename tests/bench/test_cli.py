@@ -92,6 +92,15 @@ def test_lists(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert {line.split()[0] for line in plain.splitlines()} == names
 
 
+def test_the_list_of_data_sets_says_their_licences(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = call("list", "datasets", capsys=capsys)
+    (line,) = (line for line in out.splitlines() if line.startswith("smallnorb "))
+    assert line.split(maxsplit=1)[1] == "SmallNORB (licence: research use only, must not be sold)"
+    found = {entry["name"]: entry for entry in json.loads(call("list", "datasets", "--json", capsys=capsys)[1])}
+    assert found["shapes3d"]["licence"] == "Apache-2.0"
+    assert (found["shapes3d"]["summary"], "Burgess" in found["shapes3d"]["paper"]) == ("3D Shapes", True)
+
+
 def test_an_empty_runs_folder_says_how_to_fill_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("status", "leaderboard"):
         status, out, _ = call(verb, "--runs", tmp_path / "none", capsys=capsys)

@@ -147,9 +147,10 @@ def test_every_protocol_resolves_and_can_be_written_down(name: str) -> None:
 
 
 def test_a_plugin_is_part_of_the_key(tmp_path: Path) -> None:
-    keys = []
-    for text in ("a = 1", "a = 2"):
-        plugin = tmp_path / "plugin.py"
-        plugin.write_text(text)
-        keys.append(resolve("vae", "toy_grid", "quick", plugin=plugin).key("data"))
-    assert keys[0] != keys[1]
+    plugins = [tmp_path / "a.py", tmp_path / "b.py"]
+    for number, plugin in enumerate(plugins):
+        plugin.write_text(f"a = {number}")
+    chosen = ([], plugins[:1], plugins[1:], plugins, plugins[::-1])
+    keys = [resolve("vae", "toy_grid", "quick", plugins=some).key("data") for some in chosen]
+    assert len(set(keys)) == 4
+    assert keys[3] == keys[4], "the order of plugins is no matter"

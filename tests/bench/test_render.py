@@ -103,6 +103,20 @@ def test_labels_name_the_changed_settings() -> None:
     assert table.title == "dsprites (drawn), protocol quick [scores.mig.num_bins=5]"
 
 
+def test_settings_that_all_rows_share_stand_in_the_title() -> None:
+    rows = [record("a", changes={"steps": 200}), record("b", changes={"steps": 200, "side": "encoder", "flag": 1})]
+    (table,) = tables(aggregate(rows))
+    assert table.title == "dsprites (drawn), protocol quick [steps=200]"
+    assert [line.label for line in table.lines] == ["a", "b [flag=1, side=encoder]"]
+    (mixed,) = tables(aggregate([*rows, record("c", changes={"steps": 300})]))
+    assert mixed.title == "dsprites (drawn), protocol quick"
+    assert [line.label for line in mixed.lines] == [
+        "a [steps=200]",
+        "b [flag=1, side=encoder, steps=200]",
+        "c [steps=300]",
+    ]
+
+
 def test_rows_of_one_name_are_told_apart_by_key() -> None:
     (table,) = tables(aggregate([record(key="aaaaaaaaa"), record(key="bbbbbbbbb"), record("vae")]))
     assert [line.label for line in table.lines] == ["topdis #aaaaaa", "topdis #bbbbbb", "vae"]

@@ -1,0 +1,205 @@
+"""Studies: many runs that one file names, brought to their end side by side."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import disent_datasets
+import yaml
+from disent_datasets import FactorGrid
+
+from disent_bench.config import RunConfig, resolve
+from disent_bench.hints import check_type, parse_seeds, parse_value
+from disent_bench.leaderboard import aggregate, read_records, settings_text
+from disent_bench.registry import unknown_name
+from disent_bench.render import render
+from disent_bench.runs import RunFolder, RunKey
+from disent_bench.train import Outcome, rehearse, run_key
+from disent_bench.workers import Job, run_jobs
+
+Tree = Mapping[str, Any]
+FILE: Tree = {
+    "title": str,
+    "note": str,
+    "protocol": str,
+    "datasets": tuple[Any, ...],
+    "seeds": int | str,
+    "settings": Mapping,
+    "methods": tuple[Any, ...],
+    "plugins": tuple[Any, ...],
+}
+ENTRY: Tree = {"method": str, "settings": Mapping}
+DEFAULTS: Tree = {"note": "", "settings": {}, "plugins": ()}
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as its file writes it.
+
+    Attributes:
+        path: the file.
+        methods: each a name or sum of names, with the settings that are its own.
+        settings: settings of all runs; those of a method win.
+        plugins: Python files that register what is the user's.
+    """
+
+    path: Path
+    title: str
+    note: str
+    protocol: str
+    datasets: tuple[str, ...]
+    seeds: tuple[int, ...]
+    settings: Tree
+    methods: tuple[tuple[str, Tree], ...]
+    plugins: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method with settings on a data set: the runs of a study that differ in nothing but their seed.
+
+    Attributes:
+        label: what tells it apart in the study.
+        overrides: its settings and those of all runs.
+    """
+
+    label: str
+    overrides: Tree
+    config: RunConfig
+
+
+def read_study(path: Path) -> Study:
+    """Read the file of a study; names and settings are looked up by `resolve_study`.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is not written as a study is; the message names the file.
+    """
+    with _blamed(path):
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise ValueError(f"not YAML: {error}") from None
+        given = _checked("a study", content, FILE, DEFAULTS)
+        for name in ("datasets", "methods"):
+            if not given[name]:
+                raise ValueError(f"{name} is empty; name at least one")
+        return Study(
+            path,
+            **{name: given[name] for name in ("title", "note", "protocol")},
+            datasets=tuple(check_type("a data set", name, str) for name in given["datasets"]),
+            seeds=tuple(parse_seeds(str(given["seeds"]), "seeds")),
+            settings=_settings(given["settings"]),
+            methods=tuple(_method(entry) for entry in given["methods"]),
+            plugins=tuple(path.parent / check_type("a plugin", name, str) for name in given["plugins"]),
+        )
+
+
+def resolve_study(study: Study, device: str = "auto") -> list[Variant]:
+    """Resolve every method on every data set, data set by data set.
+
+    Raises:
+        ValueError: if a name is unknown, a setting is unknown or bad, or two entries are the same run.
+    """
+    variants: dict[tuple[str, ...], Variant] = {}
+    for dataset in study.datasets:
+        for method, settings in study.methods:
+            overrides = {**study.settings, **settings}
+            named = f"{method} [{settings_text(settings)}]" if settings else method
+            with _blamed(study.path), _blamed(named):
+                config = resolve(
+                    method, dataset, study.protocol, overrides=overrides, plugins=study.plugins, device=device
+                )
+                same = (config.dataset, config.method, config.key(""))
+                if same in variants:
+                    raise ValueError(f"the same run as {variants[same].label}; keep one")
+            variants[same] = Variant(f"{named} on {dataset}", overrides, config)
+    return list(variants.values())
+
+
+def run_study(
+    study: Study, *, runs: Path, data_dir: Path | None = None, device: str = "auto", num_workers: int = 1
+) -> dict[str, Outcome]:
+    """Bring all runs of a study to their end and return how each ended, by name; those that are done are not begun.
+
+    Everything is resolved, and the data sets are prepared, before the first run. Seeds come one after the other, so
+    that a study that was stopped has compared its methods on the same seeds.
+
+    Raises:
+        ValueError: as `resolve_study` and `disent_bench.train.rehearse`.
+    """
+    if num_workers < 1:
+        raise ValueError(f"--workers is at least 1, not {num_workers}")
+    variants = resolve_study(study, device)
+    grids = {name: disent_datasets.load(name, data_dir=data_dir) for name in study.datasets}
+    for variant in variants:
+        with _blamed(study.path), _blamed(variant.label):
+            rehearse(variant.config, grids[variant.config.dataset])
+    where = ["--runs", str(runs), "--device", device, *(["--data-dir", str(data_dir)] if data_dir else [])]
+    jobs = [
+        _job(study, variant, seed, grids[variant.config.dataset], runs, where)
+        for seed in study.seeds
+        for variant in variants
+    ]
+    grids.clear()  # the workers load their own
+    print(study.title, file=sys.stderr)
+    return run_jobs(jobs, num_workers)
+
+
+def study_leaderboard(study: Study, outcomes: Iterable[Outcome], runs: Path, *, styled: bool = False) -> str:
+    """Return title, note and leaderboard of a study, of its runs and no others."""
+    keys = {outcome.key for outcome in outcomes}
+    records = [r for r in read_records(runs) if RunKey(r.protocol, r.dataset, r.method, r.key, r.seed) in keys]
+    heading = "\n".join(text for text in (study.title, study.note) if text)
+    return f"{heading}\n\n{render(aggregate(records), runs=runs, styled=styled)}"
+
+
+def _job(study: Study, variant: Variant, seed: int, grid: FactorGrid, runs: Path, where: Sequence[str]) -> Job:
+    config = variant.config
+    key = run_key(config, seed, grid)
+    words = ["--method", config.method, "--dataset", config.dataset, "--protocol", config.protocol]
+    words += [word for plugin in study.plugins for word in ("--plugin", str(plugin))]
+    if variant.overrides:
+        words += ["--set", *(f"{name}={json.dumps(value)}" for name, value in variant.overrides.items())]
+    return Job(
+        f"{variant.label}, seed {seed}", key, RunFolder(key.folder(runs)), [*words, "--seeds", str(seed), *where]
+    )
+
+
+def _method(entry: Any) -> tuple[str, Tree]:
+    if isinstance(entry, str):
+        return entry, {}
+    given = _checked("an entry of methods", entry, ENTRY, DEFAULTS)
+    return given["method"], _settings(given["settings"])
+
+
+def _settings(values: Tree) -> Tree:
+    """Read words as ``--set`` does, for YAML takes 1e-3 for one."""
+    return {str(name): parse_value(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _checked(kind: str, content: Any, hints: Mapping[str, Any], defaults: Tree) -> dict[str, Any]:
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{kind} has the keys {', '.join(hints)}; this is {content!r}")
+    for name in content:
+        if name not in hints:
+            raise unknown_name(f"key of {kind}", str(name), hints)
+    missing = [name for name in hints if name not in content and name not in defaults]
+    if missing:
+        raise ValueError(f"{kind} lacks {', '.join(missing)}")
+    return {name: check_type(name, content.get(name, defaults.get(name)), hint) for name, hint in hints.items()}
+
+
+@contextmanager
+def _blamed(source: Path | str) -> Iterator[None]:
+    """Put the name of where a mistake was made before its message."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error

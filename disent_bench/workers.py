@@ -1,0 +1,180 @@
+"""Runs as processes of their own, several side by side on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from disent_bench.launch import ending
+from disent_bench.runs import RunFolder, RunKey
+from disent_bench.train import Outcome
+
+POLL_SECONDS = 0.1
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOPPED = (130, *(-number for number in SIGNALS))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be made: its name for people, its key and folder, and the arguments of ``disent-bench run``."""
+
+    name: str
+    key: RunKey
+    folder: RunFolder
+    arguments: Sequence[str]
+
+
+def run_jobs(jobs: Sequence[Job], num_workers: int) -> dict[str, Outcome]:
+    """Bring all jobs to their end, ``num_workers`` at a time, and return how each ended, by name.
+
+    A job that is done is skipped. Whatever becomes of one process, the others go on. SIGINT and SIGTERM are passed on
+    to the processes, which save their state, and no more are started.
+    """
+    # what a signal keeps from being started stays as it is here
+    outcomes = {job.name: Outcome(job.key, job.folder.path, "interrupted", "a signal") for job in jobs}
+    done = [job for job in jobs if job.folder.state() == "done"]
+    outcomes |= {job.name: Outcome(job.key, job.folder.path, "skipped") for job in done}
+    waiting = deque(job for job in jobs if job not in done)
+    active: list[_Worker] = []
+    stopping = False
+    environment = worker_environment(num_workers)
+    with _Report(len(jobs), len(done)) as report, _held_signals() as received:
+        try:
+            while active or (waiting and not stopping):
+                while waiting and len(active) < num_workers and not stopping:
+                    active.append(_Worker(waiting.popleft(), environment))
+                time.sleep(POLL_SECONDS)
+                while received:
+                    stopping = True
+                    report.say("stopping; the runs save their state (once more ends them at once)")
+                    number = received.popleft()
+                    for worker in active:
+                        worker.process.send_signal(number)
+                for worker in [worker for worker in active if worker.process.poll() is not None]:
+                    active.remove(worker)
+                    outcomes[worker.job.name] = worker.outcome()
+                    report.ended(worker.job, outcomes[worker.job.name])
+                report.running([worker.job.name for worker in active])
+        finally:
+            for worker in active:
+                worker.process.terminate()
+            for worker in active:
+                worker.process.wait()
+    return outcomes
+
+
+def worker_environment(num_workers: int) -> Mapping[str, str]:
+    """Return the environment of one of several workers: this one's, with the worker's share of the cores.
+
+    An ``OMP_NUM_THREADS`` that is set already stays as it is.
+    """
+    if num_workers == 1:
+        return os.environ
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"OMP_NUM_THREADS": str(max(1, cores // num_workers)), **os.environ}
+
+
+class _Worker:
+    """A process that brings one run to its end; its output goes to the run's folder."""
+
+    def __init__(self, job: Job, environment: Mapping[str, str]) -> None:
+        self.job = job
+        job.folder.path.mkdir(parents=True, exist_ok=True)
+        with job.folder.output.open("ab") as output:
+            self._start = output.tell()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "disent_bench", "run", *job.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                process_group=0,  # Ctrl-C reaches this process alone, which passes it on
+            )
+
+    def outcome(self) -> Outcome:
+        """Return how the run ended, once the process has: by what its folder holds and the exit status."""
+        key, folder, status = self.job.key, self.job.folder, self.process.returncode
+        if folder.state() == "done":
+            return Outcome(key, folder.path, "done")
+        if status in STOPPED:
+            return Outcome(key, folder.path, "interrupted", "a signal")
+        if status < 0:
+            return Outcome(key, folder.path, "failed", f"killed by signal {-status} ({signal.strsignal(-status)})")
+        # the last line of a run's output says why, after a name that is known here
+        said = self._last_line().rpartition(f"{key}: ")[2].removeprefix("disent-bench: ")
+        return Outcome(key, folder.path, "failed", said or f"ended with exit status {status} and no result")
+
+    def _last_line(self) -> str:
+        with self.job.folder.output.open("rb") as output:
+            output.seek(self._start)
+            lines = output.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+class _Report:
+    """One line on stderr for each run that ended and, on a terminal, a bar of all."""
+
+    def __init__(self, total: int, skipped: int) -> None:
+        console = Console(file=sys.stderr)
+        self._counts = {"done": skipped, "interrupted": 0, "failed": 0}
+        self._total = total
+        self._progress = Progress(
+            BarColumn(20),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[names]}", markup=False),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task(self._summary(), total=total, completed=skipped, names="")
+        self.say(f"{total} runs, {skipped} of them done already")
+
+    def __enter__(self) -> _Report:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._progress.stop()
+
+    def running(self, names: Sequence[str]) -> None:
+        """Show what is running."""
+        self._progress.update(self._task, names="; ".join(names))
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """Say how a run ended."""
+        self._counts[outcome.status] += 1
+        log = f" ({job.folder.output})" if outcome.status == "failed" else ""
+        self.say(f"{job.name}: {ending(outcome)}{log}")
+        completed = self._counts["done"] + self._counts["failed"]
+        self._progress.update(self._task, description=self._summary(), completed=completed)
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _summary(self) -> str:
+        done, failed = self._counts["done"], self._counts["failed"]
+        return f"{done} done, {failed} failed, {self._total - done - failed} left"
+
+
+@contextmanager
+def _held_signals() -> Iterator[deque[int]]:
+    """Collect the signals that ask to stop, instead of being stopped by them."""
+    received: deque[int] = deque()
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in SIGNALS}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,260 @@
+"""Studies: their file, and the real processes that they start."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+import disent_bench.methods  # noqa: F401 (importing registers)
+from disent_bench import workers
+from disent_bench.cli import main
+from disent_bench.config import resolve
+from disent_bench.leaderboard import settings_text
+from disent_bench.registry import METHODS, TERMS
+from disent_bench.study import read_study, resolve_study
+
+STUDIES = sorted((Path(__file__).parents[2] / "experiments" / "studies").glob("*.yaml"))
+QUICK = {"batch_size": 8, "log_every": 1, "scores.scores": ["mig"], "scores.num_train": 200, "evaluate_every": 0}
+STUDY: dict[str, Any] = {
+    "title": "A study",
+    "note": "Of nothing",
+    "protocol": "quick",
+    "datasets": ["toy_grid"],
+    "seeds": 0,
+    "settings": {"steps": 10, "learning_rate": "1e-3", **QUICK},
+    "methods": ["vae", {"method": "beta_vae", "settings": {"methods.beta_vae.beta": 2, "steps": 11}}],
+}
+PLUGIN = """
+import os, signal, time
+from dataclasses import dataclass
+from disent_bench.objective import Objective, Term
+from disent_bench.registry import register_method, register_term
+from disent_bench.terms import Reconstruction
+
+@register_term("{name}_term")
+class Added(Term):
+    def forward(self, p):
+        return {value}
+
+@register_method("{name}")
+@dataclass(frozen=True)
+class Method:
+    def objective(self):
+        return Objective(Reconstruction(), Added())
+"""
+
+
+class Finished(NamedTuple):
+    """A study that has ended, and what it said."""
+
+    folder: Path
+    status: int
+    out: str
+    err: str
+
+
+def write(path: Path, **changed: Any) -> Path:
+    path.write_text(yaml.safe_dump({**STUDY, **changed}))
+    return path
+
+
+def words(path: Path, data_dir: Path, num_workers: int = 2) -> list[str]:
+    folders = ["--runs", path.parent / "runs", "--data-dir", data_dir]
+    return [str(word) for word in ("study", path, *folders, "--device", "cpu", "--workers", num_workers)]
+
+
+def results(runs: Path) -> dict[str, dict[str, Any]]:
+    """The results below a folder, by method."""
+    return {path.parts[-4]: json.loads(path.read_text()) for path in runs.glob("*/*/*/*/*/result.json")}
+
+
+def forget_plugins(patch: pytest.MonkeyPatch) -> None:
+    """Leave the registries as they are now."""
+    for registry in (METHODS, TERMS):
+        patch.setattr(registry, "_entries", {entry.name: entry for entry in registry.entries()})
+
+
+@pytest.fixture(autouse=True)
+def _forget_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_plugins(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Finished:
+    """Two good methods, one whose loss is not a number, and one whose process is killed."""
+    folder = tmp_path_factory.mktemp("study")
+    bad = {"not_a_number": 'p.mean.sum() * float("nan")', "killed": "os.kill(os.getpid(), signal.SIGKILL)"}
+    for name, value in bad.items():
+        (folder / f"{name}.py").write_text(PLUGIN.format(name=name, value=value))
+    plugins = [f"{name}.py" for name in bad]
+    write(folder / "good.yaml", plugins=plugins)
+    path = write(folder / "study.yaml", plugins=plugins, methods=[*bad, *STUDY["methods"]])
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        forget_plugins(patch)
+        status = main(words(path, data_dir))
+    return Finished(folder, status, out.getvalue(), err.getvalue())
+
+
+def test_runs_end_as_they_would_alone(finished: Finished, tmp_path: Path, data_dir: Path) -> None:
+    settings = settings_text(STUDY["settings"]).split(", ")
+    plugins = [str(word) for path in sorted(finished.folder.glob("*.py")) for word in ("--plugin", path)]
+    for method, own in (("vae", []), ("beta_vae", ["methods.beta_vae.beta=2", "steps=11"])):
+        shared = [word for word in settings if not (own and word.startswith("steps="))]
+        alone = ["run", "--method", method, "--dataset", "toy_grid", "--runs", str(tmp_path)]
+        assert main([*alone, "--data-dir", str(data_dir), "--device", "cpu", *plugins, "--set", *shared, *own]) == 0
+    ours, theirs = results(finished.folder / "runs"), results(tmp_path)
+    assert set(ours) == set(theirs) == {"vae", "beta_vae"}
+    for name, result in ours.items():
+        for part in ("key", "scores", "untrained", "changes"):
+            assert result[part] == theirs[name][part], part
+
+
+def test_a_run_that_fails_or_is_killed_is_named_while_others_finish(finished: Finished) -> None:
+    assert finished.status == 1
+    lines = finished.err.splitlines()
+    assert lines[-1].startswith("2 of 4 runs failed: not_a_number on toy_grid, seed 0: ")
+    assert "not finite at step 1;" in lines[-1]
+    assert "killed on toy_grid, seed 0: killed by signal 9" in lines[-1]
+    assert sum(": done: " in line for line in lines) == 2
+    (log,) = finished.folder.glob("runs/*/*/not_a_number/*/*/output.log")
+    assert "1 of 1 runs failed" in log.read_text()
+    assert str(log) in finished.err
+
+
+def test_the_leaderboard_of_a_study_tells_its_variants_apart(finished: Finished) -> None:
+    assert finished.out.startswith("A study\nOf nothing\n\ntoy_grid (drawn), protocol quick [")
+    assert "beta_vae" in finished.out
+    assert "steps=11" in finished.out.partition("MIG")[2], "a method's own setting stands in its line"
+    assert "seed 0 failed: " in finished.out
+
+
+def test_what_is_done_is_skipped_and_no_process_is_started(
+    finished: Finished, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(workers.subprocess, "Popen", None)
+    assert main(words(finished.folder / "good.yaml", data_dir)) == 0
+    said = capsys.readouterr()
+    assert "2 runs, 2 of them done already" in said.err
+    assert "beta_vae" in said.out
+    assert "killed" not in said.out, "only the runs of this study are shown"
+
+
+def test_an_interrupted_study_goes_on(tmp_path: Path, data_dir: Path) -> None:
+    value = 'time.sleep(float(os.environ.get("SECONDS_PER_STEP", 0))) or p.mean.sum()'
+    (tmp_path / "slow.py").write_text(PLUGIN.format(name="slow", value=value))
+    path = write(tmp_path / "study.yaml", seeds="0-1", plugins=["slow.py"], methods=["slow"])
+    command = [sys.executable, "-m", "disent_bench", *words(path, data_dir, num_workers=1)]
+    slow = {**os.environ, "SECONDS_PER_STEP": "1"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=slow) as process:
+        deadline = time.monotonic() + 200
+        running: list[Path] = []
+        while not running:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+            logs = tmp_path.glob("runs/*/*/*/*/*/metrics.jsonl")
+            running = [log.parent for log in logs if '"step": 1,' in log.read_text()]
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=200)
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "interrupted; the same command goes on from the last step"
+    (begun,) = tmp_path.glob("runs/*/*/*/*/*")
+    assert (begun / "last.ckpt").exists()
+    assert not (begun / "result.json").exists()
+    assert main(words(path, data_dir)) == 0
+    assert len(list(tmp_path.glob("runs/*/*/*/*/*/result.json"))) == 2
+    assert "going on from step" in (begun / "output.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"methods": ["vae", "topdiss"]}, "study.yaml: topdiss: unknown method 'topdiss', did you mean 'topdis'?"),
+        ({"methods": ["vae", {"method": "gmg", "settings": {"methods.gmg.sid": "x"}}]}, "did you mean 'methods.gmg.s"),
+        ({"methods": ["vae", {"method": "vae", "setting": {}}]}, "unknown key of an entry of methods 'setting', did"),
+        ({"methods": ["vae", {"settings": {}}]}, "an entry of methods lacks method"),
+        ({"methods": ["vae", 3]}, "an entry of methods has the keys method, settings; this is 3"),
+        ({"methods": ["vae", "vae"]}, "vae: the same run as vae on toy_grid; keep one"),
+        ({"methods": []}, "methods is empty"),
+        ({"methods": "vae"}, "methods is a list, not 'vae'"),
+        ({"datasets": ["toy_grid", "toy_gird"]}, "did you mean 'toy_grid'"),
+        ({"protocol": "qick"}, "did you mean 'quick'"),
+        ({"seeds": "2-0"}, "seeds 2-0 is empty"),
+        ({"seeds": [0, 1]}, "seeds is a whole number or a word, not [0, 1]"),
+        ({"setings": {}}, "unknown key of a study 'setings', did you mean 'settings'?"),
+        ({"settings": {"steps": 0}}, "steps is at least 1"),
+        ({"settings": {"network": "nothing"}}, "vae on toy_grid: "),
+        ({"settings": {"sampler": "nothing"}}, "vae on toy_grid: "),
+        ({"settings": {"evaluate_during": ["nothing"]}}, "evaluate_during names nothing"),
+        ({"plugins": ["nowhere.py"]}, "nowhere.py' is not a file"),
+    ],
+)
+def test_mistakes_are_refused_before_anything_runs(
+    changed: dict[str, Any], message: str, tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "study.yaml", **changed)
+    assert main(words(path, data_dir)) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert message in said.err
+    assert len(said.err.splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("title: [", "not YAML"), ("- a", "a study has the keys title, note,"), ("title: a", "a study lacks protocol,")],
+)
+def test_what_is_no_study_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_study(path)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [(["--launcher", "ray"], "'ray' (choose from 'local')"), (["--workers", "0"], "--workers is at least 1, not 0")],
+)
+def test_bad_arguments_are_refused(
+    more: list[str], message: str, tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words(write(tmp_path / "study.yaml"), data_dir), *more]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_workers_share_the_cores_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(6), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    shares = [workers.worker_environment(n).get("OMP_NUM_THREADS") for n in (1, 2, 4, 9)]
+    assert shares == [None, "3", "1", "1"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert workers.worker_environment(2)["OMP_NUM_THREADS"] == "5"
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_study_resolves(path: Path) -> None:
+    study = read_study(path)
+    assert study.title
+    assert len(resolve_study(study)) == len(study.datasets) * len(study.methods)
+
+
+def test_a_study_names_the_runs_that_one_would_type(root: Path) -> None:
+    study = read_study(root / "experiments" / "studies" / "gromov_monge.yaml")
+    changes = {"steps": 2000, "methods.gmg.side": "encoder"}
+    typed = resolve("gmg", "dsprites", "quick", overrides={**changes, "evaluate_every": 0})
+    configs = [variant.config for variant in resolve_study(study)]
+    assert [config.key("data") for config in configs].count(typed.key("data")) == 1
+    assert typed in configs
