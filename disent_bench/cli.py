@@ -234,7 +234,7 @@ def _parser() -> ArgumentParser:
         "YAML: title; note (may be left out, as may settings and plugins); protocol; datasets, a list; seeds, such as "
         "0-2; settings of all runs, as for run --set; plugins, a list of Python files, with paths from the study's "
         "folder; and methods, a list of names or of {method: gmg, settings: {methods.gmg.side: encoder}}. Each run's "
-        "output goes to output.log in its folder. experiments/studies/ has examples."
+        "output goes to output.log in its folder. experiments/studies/ and examples/ have some."
     )
     study.add_argument("file", type=Path, metavar="FILE", help="the study, a YAML file")
     study.add_argument("--launcher", choices=["local"], default="local", help="where runs go: local is this machine")

@@ -24,7 +24,8 @@ from disent_bench.leaderboard import settings_text
 from disent_bench.registry import METHODS, TERMS
 from disent_bench.study import read_study, resolve_study
 
-STUDIES = sorted((Path(__file__).parents[2] / "experiments" / "studies").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+STUDIES = sorted([*ROOT.glob("experiments/studies/*.yaml"), *ROOT.glob("examples/*.yaml")])
 QUICK = {"batch_size": 8, "log_every": 1, "scores.scores": ["mig"], "scores.num_train": 200, "evaluate_every": 0}
 STUDY: dict[str, Any] = {
     "title": "A study",
