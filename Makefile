@@ -11,6 +11,8 @@ FILE     ?=
 WORKERS  ?= 1
 PLUGIN   ?=
 SET      ?=
+# extras of the package that the environment gets
+WITH     ?= dev
 
 BIN    := .venv/bin
 DISENT := $(BIN)/disent-bench
@@ -26,7 +28,7 @@ setup: .venv/installed
 		|| { echo "disent-bench needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 2; }
 	@echo "installing into .venv (once; torch is large)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(WITH)]'
 	@touch $@
 
 bench: .venv/installed

@@ -1,29 +1,36 @@
 """Couplings of uniform laws: where a Gromov-Wasserstein solver starts, which solver runs, exact marginals."""
 
+from functools import cache
+from importlib.util import find_spec
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from disent_bench.functional.mirror_descent import descend, descend_torch
+from disent_bench.functional.mirror_descent import LARGEST_IN_ONE_BLOCK, descend, descend_torch
 
-Solver = Literal["native", "torch", "pot"]
+Solver = Literal["native", "triton", "torch", "pot"]
 
-SOLVERS = ("native", "torch", "pot")
+SOLVERS = ("native", "triton", "torch", "pot")
 
 _ROUNDING_UNITS = 32
-# Up to here a GPU's costs are solved on the host: a transfer costs less than some thousand kernel launches.
+# Up to here a GPU's costs are otherwise solved on the host: a transfer costs less than some thousand kernel launches.
 _LARGEST_ON_HOST = 512
 
 
 class Schedule(NamedTuple):
-    """Entropic strengths to run through, steps at each, and when to stop."""
+    """Entropic strengths to run through in units of ``scale``, steps at each, and when to stop.
 
-    epsilons: list[float]
-    steps: list[int]
+    ``steps`` holds a row for each problem of the batch, or one for all. ``scale`` may be a tensor on a GPU, for which
+    the host need not wait.
+    """
+
+    epsilons: tuple[float, ...]
+    steps: tuple[tuple[int, ...], ...]
     tol: float
     inner_iter: int
+    scale: float | Tensor = 1.0
 
 
 def as_floating(values: Any) -> Tensor:
@@ -66,51 +73,79 @@ def with_uniform_marginals(plan: Any) -> Any:
     return plan + rows * columns / rows.sum(axis=-2, keepdims=True).clip(min=1e-300)
 
 
-def solve(cost_x: Tensor, cost_y: Tensor, plan: Tensor, schedule: Schedule, solver: Solver) -> tuple[Tensor, Tensor]:
-    """Plan in float64 with exactly uniform marginals, and a flag, for each problem of the batch; no gradient."""
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
+
+
+def _solver_of(solver: Solver, plan: Tensor) -> Solver:
+    """The solver itself, or what "native" means for plans on a GPU."""
     if solver not in SOLVERS:
         raise ValueError(f"unknown solver {solver!r}; known: {', '.join(SOLVERS)}")
+    if solver == "triton" and not _has_triton():
+        raise ValueError("solver 'triton' needs triton, which CUDA builds of torch bring; 'native' runs everywhere")
+    if solver != "native" or plan.device.type == "cpu":
+        return solver
+    points = max(plan.shape[-2:])
+    fits = plan.device.type == "cuda" and plan.dtype == torch.float32 and points <= LARGEST_IN_ONE_BLOCK
+    if fits and _has_triton():
+        return "triton"
+    return "native" if points <= _LARGEST_ON_HOST else "torch"
+
+
+def solve(cost_x: Tensor, cost_y: Tensor, plan: Tensor, schedule: Schedule, solver: Solver) -> tuple[Tensor, Tensor]:
+    """Plan in float64 with exactly uniform marginals, and a flag, for each problem of the batch; no gradient.
+
+    The batch is that of ``plan``; costs without it are shared.
+    """
+    solver = _solver_of(solver, plan)
     # A constant added to a cost moves no plan; without its mean the logits are small.
     cost_x, cost_y = (c.detach() - c.detach().mean((-2, -1), keepdim=True) for c in (cost_x, cost_y))
-    schedule = schedule._replace(tol=max(schedule.tol, _ROUNDING_UNITS * torch.finfo(cost_x.dtype).eps))
-    off_host = cost_x.device.type != "cpu" and max(plan.shape[-2:]) > _LARGEST_ON_HOST
-    if solver == "torch" or (solver == "native" and off_host):
+    schedule = schedule._replace(tol=max(schedule.tol, _ROUNDING_UNITS * torch.finfo(plan.dtype).eps))
+    if solver == "torch":
         plan, converged = descend_torch(cost_x, cost_y, plan, *schedule)
         return with_uniform_marginals(plan.double()), converged
-    batch = cost_x.shape[:-2]
-    problems = zip(*(c.reshape(-1, *c.shape[-2:]).cpu().numpy() for c in (cost_x, cost_y, plan)), strict=True)
-    one = _solve_pot if solver == "pot" else _solve_native
-    solved = [one(cx, cy, start, schedule) for cx, cy, start in problems]
-    plans = with_uniform_marginals(np.stack([plan for plan, _ in solved], dtype=np.float64))
-    flags = torch.tensor([flag for _, flag in solved], device=cost_x.device)
-    return torch.from_numpy(plans).to(cost_x.device).reshape(*batch, *plan.shape[-2:]), flags.reshape(batch)
+    if solver == "triton":
+        from disent_bench.functional.mirror_descent_triton import descend_triton
+
+        plan, converged = descend_triton(cost_x, cost_y, plan, *schedule)
+        return with_uniform_marginals(plan.double()), converged
+    batch, device = plan.shape[:-2], plan.device
+    arrays = [c.expand(*batch, *c.shape[-2:]).reshape(-1, *c.shape[-2:]).cpu().numpy() for c in (cost_x, cost_y, plan)]
+    epsilons = np.array(schedule.epsilons) * float(schedule.scale)
+    steps = np.broadcast_to(schedule.steps, (batch.numel(), len(epsilons)))
+    one: Any = _solve_pot if solver == "pot" else descend
+    solved = [
+        one(*(np.array(c, order="C") for c in problem), epsilons, budgets, schedule.tol, schedule.inner_iter)
+        for *problem, budgets in zip(*arrays, steps, strict=True)
+    ]
+    plans = with_uniform_marginals(np.stack([found for found, _ in solved], dtype=np.float64))
+    flags = torch.tensor([flag for _, flag in solved], device=device)
+    return torch.from_numpy(plans).to(device).reshape(plan.shape), flags.reshape(batch)
 
 
-def _solve_native(cost_x: Any, cost_y: Any, plan: Any, schedule: Schedule) -> tuple[Any, bool]:
-    cost_x, cost_y = np.ascontiguousarray(cost_x), np.ascontiguousarray(cost_y)
-    epsilons, steps = np.array(schedule.epsilons), np.array(schedule.steps)
-    found: tuple[Any, bool] = descend(cost_x, cost_y, plan.copy(), epsilons, steps, schedule.tol, schedule.inner_iter)
-    return found
-
-
-def _solve_pot(cost_x: Any, cost_y: Any, plan: Any, schedule: Schedule) -> tuple[Any, bool]:
+def _solve_pot(
+    cost_x: Any, cost_y: Any, plan: Any, epsilons: Any, steps: Any, tol: float, inner_iter: int
+) -> tuple[Any, bool]:
     import ot
 
     cost_x, cost_y, plan = (matrix.astype(np.float64) for matrix in (cost_x, cost_y, plan))
     change = np.inf
-    for epsilon, steps in zip(schedule.epsilons, schedule.steps, strict=True):
+    for epsilon, budget in zip(epsilons, steps, strict=True):
+        if budget == 0:
+            continue
         plan, log = ot.gromov.entropic_gromov_wasserstein(
             cost_x,
             cost_y,
             epsilon=epsilon,
             symmetric=True,
             G0=plan,
-            max_iter=steps,
-            tol=schedule.tol,
+            max_iter=budget,
+            tol=tol,
             solver="PGD",
             log=True,
-            numItermax=schedule.inner_iter,
+            numItermax=inner_iter,
             warn=False,
         )
         change = log["err"][-1]
-    return plan, bool(change <= schedule.tol)
+    return plan, bool(change <= tol)

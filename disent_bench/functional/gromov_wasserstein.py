@@ -92,7 +92,8 @@ def entropic_gromov_wasserstein(
         tol: done when a step moves less than this mass (the plan's mass is 1); not below 32 units of rounding, 4e-6 in
             float32.
         init: start: None or "product", "identity" (needs n = m), or a plan.
-        solver: "native": numba on the host, but torch for more than 512 points on a GPU; "torch": torch on the
+        solver: "native": numba for costs on the host; for costs in float32 on a GPU one Triton kernel up to 64 points,
+            numba on the host up to 512 (and where triton is missing), torch above. "triton", "torch": these, on the
             device of the costs; "pot": POT on the host.
 
     Returns:
@@ -116,7 +117,7 @@ def entropic_gromov_wasserstein(
     if not tol >= 0:
         raise ValueError(f"tol must not be negative, but is {tol}")
     start = start_plan(init, cost_x, cost_y)
-    schedule = Schedule([epsilon], [max_iter], tol, _INNER_ITERATIONS)
+    schedule = Schedule((epsilon,), ((max_iter,),), tol, _INNER_ITERATIONS)
     plan, converged = solve(cost_x, cost_y, start, schedule, solver)
     value = _objective(cost_x, cost_y, plan)
     if tensors:
@@ -154,7 +155,13 @@ def gap_at_plan(cost_x: Tensor, cost_y: Tensor, plan: Tensor) -> Tensor:
 
 
 def gap_plan(
-    cost_x: Tensor, cost_y: Tensor, *, epsilon: float, scale: float, init: Init = "best", solver: Solver = "native"
+    cost_x: Tensor,
+    cost_y: Tensor,
+    *,
+    epsilon: float,
+    scale: float | Tensor,
+    init: Init = "best",
+    solver: Solver = "native",
 ) -> Tensor:
     """The coupling that the gap compares the map with: the best that was found, the map itself included.
 
@@ -162,30 +169,32 @@ def gap_plan(
         cost_x: symmetric costs, shape ``(n, n)``.
         cost_y: symmetric costs of the images, shape ``(n, n)``.
         epsilon: entropic strength in units of ``scale``.
-        scale: product of the statistics of the two costs.
+        scale: product of the statistics of the two costs, a number or a tensor of one.
         init: see :func:`gromov_monge_gap`.
         solver: see :func:`entropic_gromov_wasserstein`.
     """
     if init not in INITS:
         raise ValueError(f"unknown init {init!r}; known: {', '.join(INITS)}")
-    target = epsilon * scale
-    falling = [_ANNEALING_START * scale]
-    while falling[-1] > target:
-        falling.append(max(target, _ANNEALING_FACTOR * falling[-1]))
-    falling[-1] = target
+    falling = [_ANNEALING_START]
+    while falling[-1] > epsilon:
+        falling.append(max(epsilon, _ANNEALING_FACTOR * falling[-1]))
+    falling[-1] = epsilon
+    annealing = len(falling) - 1
     identity = start_plan("identity", cost_x, cost_y)
-    candidates = [identity.double()]
     cost_x, cost_y = (c - c.mean() for c in (cost_x.detach(), cost_y.detach()))
+    starts, steps = [], []
     if init in ("best", "identity"):
-        schedule = Schedule([target], [_GAP_STEPS], _GAP_TOLERANCE, _GAP_INNER_ITERATIONS)
-        candidates.append(solve(cost_x, cost_y, identity, schedule, solver)[0])
+        starts.append(identity)
+        steps.append((0,) * annealing + (_GAP_STEPS,))
     if init in ("best", "product"):
-        steps = [_ANNEALING_STEPS] * (len(falling) - 1) + [_GAP_STEPS]
-        schedule = Schedule(falling, steps, _GAP_TOLERANCE, _GAP_INNER_ITERATIONS)
-        candidates.append(solve(cost_x, cost_y, start_plan("product", cost_x, cost_y), schedule, solver)[0])
-    plans = torch.stack(candidates)
+        starts.append(start_plan("product", cost_x, cost_y))
+        steps.append((_ANNEALING_STEPS,) * annealing + (_GAP_STEPS,))
+    schedule = Schedule(tuple(falling), tuple(steps), _GAP_TOLERANCE, _GAP_INNER_ITERATIONS, scale)
+    found, _ = solve(cost_x, cost_y, torch.stack(starts), schedule, solver)
+    plans = torch.cat((identity.double()[None], found))
     scores = (cost_x.double() @ plans @ cost_y.double() * plans).sum((-2, -1))
-    return plans[int(scores.argmax())]
+    # Taken by a tensor of one, not by its number, for which the host would have to wait for a GPU.
+    return plans[scores.argmax(keepdim=True)].squeeze(0)
 
 
 def gromov_monge_gap(
@@ -243,6 +252,6 @@ def gromov_monge_gap(
     with torch.no_grad():
         sizes = [statistic_of(dissimilarity(c, cost), epsilon_statistic) for c in (cost_x, cost_y)]
     plan = gap_plan(
-        cost_x.detach(), cost_y.detach(), epsilon=epsilon, scale=float(sizes[0] * sizes[1]), init=init, solver=solver
+        cost_x.detach(), cost_y.detach(), epsilon=epsilon, scale=sizes[0] * sizes[1], init=init, solver=solver
     )
     return gap_at_plan(cost_x, cost_y, plan)

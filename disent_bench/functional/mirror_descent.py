@@ -1,5 +1,7 @@
 """Mirror descent for entropic Gromov-Wasserstein: a fused CPU loop, and the same iteration in torch.
 
+:mod:`.mirror_descent_triton` has it as one kernel for a GPU.
+
 One step linearises the quadratic objective at the plan P, whose cross term is ``-2 <Cx P Cy, P>``, and solves the
 entropic linear problem with logits ``(4 / epsilon) Cx P Cy`` by Sinkhorn iterations (Peyre, Cuturi, Solomon, ICML 2016,
 with the factor 2 that their proposition 2 misses). Terms of the gradient that depend on one index only are left out:
@@ -19,18 +21,20 @@ from disent_bench.functional.fast_exp import vector_exp
 # Sums may be reordered so that they vectorise; NaN and infinity keep their meaning.
 _FAST_SUMS = {"reassoc", "contract", "nsz"}
 # Scalings are folded into the potential before they leave the range where products with them are exact in float32.
-_LARGEST_SCALING = 1e10
+LARGEST_SCALING = 1e10
 # How exactly a step solves its linear problem: this share of the last change of the plan, at most the second number.
-_INNER_SHARE = 0.1
-_INNER_LARGEST = 1e-3
+INNER_SHARE = 0.1
+INNER_LARGEST = 1e-3
 _SYNCHRONISE_EVERY = 10
+# A plan of so many points a side, its logits and its kernel fit into the registers of one block of a GPU.
+LARGEST_IN_ONE_BLOCK = 64
 _LARGEST_OWN_PRODUCT = 256
 # Near convergence steps shrink geometrically, and every third one jumps to the end of the series (Aitken): once a step
 # moves less than the first number and the ratio of the last two is below the second. After a jump that did not help,
 # so many plain steps. Jumping from larger changes (0.02) once led to another local minimum than POT's, in 336 problems.
-_JUMP_BELOW = 0.005
-_LARGEST_RATIO = 0.97
-_STEPS_AFTER_BAD_JUMP = 10
+JUMP_BELOW = 0.005
+LARGEST_RATIO = 0.97
+STEPS_AFTER_BAD_JUMP = 10
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST_SUMS, error_model="numpy")
@@ -123,7 +127,7 @@ def _iterate(plan: NDArray, scaling: NDArray, mass: NDArray, tol: float, budget:
     rows, columns = plan.shape
     real = plan.dtype.type
     row_mass, column_mass = real(1 / rows), real(1 / columns)
-    upper, lower = real(_LARGEST_SCALING), real(1 / _LARGEST_SCALING)
+    upper, lower = real(LARGEST_SCALING), real(1 / LARGEST_SCALING)
     for used in range(budget):
         mass[:] = 0
         for i in range(rows):
@@ -160,7 +164,7 @@ def _sinkhorn(
     """Fill ``plan`` with the entropic plan of ``logits``, rows exact; ``potential`` is read and improved."""
     rows, columns = plan.shape
     real = plan.dtype.type
-    upper, lower = real(_LARGEST_SCALING), real(1 / _LARGEST_SCALING)
+    upper, lower = real(LARGEST_SCALING), real(1 / LARGEST_SCALING)
     used = 0
     while used < budget:
         _start_rows(logits, potential, plan, row_potential)
@@ -244,10 +248,10 @@ def descend(
         for _ in range(steps[stage]):
             _multiply(cost_x, plan, half)
             _multiply(half, scaled_y, logits)
-            jump = plain >= max(2, wait) and change < _JUMP_BELOW and change < _LARGEST_RATIO * last_change
+            jump = plain >= max(2, wait) and change < JUMP_BELOW and change < LARGEST_RATIO * last_change
             if jump:
                 _extrapolate(logits, last_logits, real(change / (last_change - change)))
-            inner_tol = min(_INNER_LARGEST, _INNER_SHARE * change)
+            inner_tol = min(INNER_LARGEST, INNER_SHARE * change)
             _sinkhorn(logits, potential, following, row_potential, scaling, mass, inner_tol, inner_iter)
             plan, following = following, plan
             logits, last_logits = last_logits, logits
@@ -260,41 +264,69 @@ def descend(
             if change < tol:
                 break
             if change > before_jump:
-                wait, before_jump = _STEPS_AFTER_BAD_JUMP, np.inf
+                wait, before_jump = STEPS_AFTER_BAD_JUMP, np.inf
     return plan, change < tol
 
 
 def descend_torch(
-    cost_x: Tensor, cost_y: Tensor, plan: Tensor, epsilons: list[float], steps: list[int], tol: float, inner_iter: int
+    cost_x: Tensor,
+    cost_y: Tensor,
+    plan: Tensor,
+    epsilons: tuple[float, ...],
+    steps: tuple[tuple[int, ...], ...],
+    tol: float,
+    inner_iter: int,
+    scale: float | Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """The iteration of :func:`descend` on any device, batched over leading dimensions, wholly in the log domain.
+    """The iteration of :func:`descend` on any device, batched over the plan's leading dimensions, without jumps.
 
-    Convergence is looked at every tenth Sinkhorn iteration, and jointly for the batch, to spare a GPU the waiting.
+    It stays in the log domain. Convergence is looked at every tenth Sinkhorn iteration, and jointly for the batch, to
+    spare a GPU the waiting.
+
+    Args:
+        cost_x: as for :func:`descend`, with the plan's leading dimensions or none.
+        cost_y: likewise.
+        plan: starts, shape ``(..., n, m)``.
+        epsilons: as for :func:`descend`, in units of ``scale``.
+        steps: a row as for :func:`descend` for each problem, or one for all.
+        tol: as for :func:`descend`.
+        inner_iter: as for :func:`descend`.
+        scale: a number, or a tensor of one.
+
+    Returns:
+        The plans, and a flag for each.
     """
     n, m = plan.shape[-2:]
-    potential = plan.new_zeros(*plan.shape[:-2], 1, m)
-    change = plan.new_full(plan.shape[:-2], torch.inf)
+    batch = plan.shape[:-2]
+    limits = torch.tensor(steps, device=plan.device)
+    potential = plan.new_zeros(*batch, 1, m)
+    change = plan.new_full((*batch, 1, 1), torch.inf)
     for stage, epsilon in enumerate(epsilons):
-        scaled_y = cost_y * (4 / epsilon)
+        scaled_y = cost_y * (4 / (epsilon * scale))
         if stage > 0:
             potential = potential * (epsilons[stage - 1] / epsilon)
+        limit = limits[:, stage].expand(batch.numel()).reshape(*batch, 1, 1)
         largest_change = math.inf
-        for _ in range(steps[stage]):
+        for taken in range(max(row[stage] for row in steps)):
             logits = cost_x @ plan @ scaled_y
-            inner_tol = min(_INNER_LARGEST, _INNER_SHARE * largest_change)
+            inner_tol = min(INNER_LARGEST, INNER_SHARE * largest_change)
+            columns = potential
             for iteration in range(inner_iter):
-                rows = -(logits + potential).logsumexp(-1, keepdim=True) - math.log(n)
+                rows = -(logits + columns).logsumexp(-1, keepdim=True) - math.log(n)
                 updated = -(logits + rows).logsumexp(-2, keepdim=True) - math.log(m)
                 if iteration % _SYNCHRONISE_EVERY == _SYNCHRONISE_EVERY - 1:
-                    error = ((potential - updated).exp() - 1).abs().mean(-1)
+                    error = ((columns - updated).exp() - 1).abs().mean(-1)
                     if error.max() < inner_tol:
                         break
-                potential = updated
-            rows = -(logits + potential).logsumexp(-1, keepdim=True) - math.log(n)
-            following = (logits + potential + rows).exp()
-            change = (following - plan).abs().sum((-2, -1))
-            plan = following
-            largest_change = change.max().item()
+                columns = updated
+            rows = -(logits + columns).logsumexp(-1, keepdim=True) - math.log(n)
+            following = (logits + columns + rows).exp()
+            moved = (following - plan).abs().sum((-2, -1), keepdim=True)
+            # A problem whose steps are used up waits as it is for the others.
+            active = taken < limit
+            plan, potential = torch.where(active, following, plan), torch.where(active, columns, potential)
+            change = torch.where(active, moved, change)
+            largest_change = torch.where(active, moved, 0).max().item()
             if largest_change < tol:
                 break
-    return plan, change < tol
+    return plan, (change < tol).reshape(batch)

@@ -26,7 +26,8 @@ class GromovMonge(GeometricTerm):
         epsilon_statistic: statistic of the costs that epsilon is relative to; the paper takes the mean.
         init: which starts the coupling is searched from; the map itself is always among the candidates, so the gap is
             not negative (`disent_bench.functional.gromov_wasserstein.gromov_monge_gap`).
-        solver: ``"native"``, ``"torch"`` or ``"pot"``.
+        solver: ``"native"``, ``"triton"``, ``"torch"`` or ``"pot"``
+            (`disent_bench.functional.gromov_wasserstein.entropic_gromov_wasserstein`).
     """
 
     def __init__(
@@ -64,5 +65,5 @@ class GromovMonge(GeometricTerm):
         return gap
 
     def measurements(self) -> dict[str, float]:
-        """Time that costs and plan took in the latest step."""
+        """Time that costs and plan took the host in the latest step; a GPU may still be at work then."""
         return self._measurements
