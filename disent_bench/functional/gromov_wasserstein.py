@@ -163,7 +163,7 @@ def gap_plan(
     init: Init = "best",
     solver: Solver = "native",
 ) -> Tensor:
-    """The coupling that the gap compares the map with: the best that was found, the map itself included.
+    """The coupling that the gap compares the map with.
 
     Args:
         cost_x: symmetric costs, shape ``(n, n)``.
@@ -190,8 +190,9 @@ def gap_plan(
         starts.append(start_plan("product", cost_x, cost_y))
         steps.append((_ANNEALING_STEPS,) * annealing + (_GAP_STEPS,))
     schedule = Schedule(tuple(falling), tuple(steps), _GAP_TOLERANCE, _GAP_INNER_ITERATIONS, scale)
-    found, _ = solve(cost_x, cost_y, torch.stack(starts), schedule, solver)
-    plans = torch.cat((identity.double()[None], found))
+    plans, _ = solve(cost_x, cost_y, torch.stack(starts), schedule, solver)
+    if init == "best":
+        plans = torch.cat((identity.double()[None], plans))
     scores = (cost_x.double() @ plans @ cost_y.double() * plans).sum((-2, -1))
     # Taken by a tensor of one, not by its number, for which the host would have to wait for a GPU.
     return plans[scores.argmax(keepdim=True)].squeeze(0)
@@ -215,9 +216,11 @@ def gromov_monge_gap(
     one would keep it exactly. The plan is held fixed in the gradient (:func:`gap_at_plan`).
 
     The least distortion is estimated by entropic plans, which a large epsilon blurs and a small one leaves in a poor
-    local minimum; either would turn the gap of a good map negative. So the best of several plans counts: the map itself
-    (which bounds the gap by 0 from below), the entropic plan from the map, and the one from the product coupling with
-    epsilon falling from 1 to its value. What the authors do about the sign was not found.
+    local minimum; either can turn the gap of a good map negative. So by default the best of several plans counts: the
+    map itself (which bounds the gap by 0 from below), the entropic plan from the map, and the one from the product
+    coupling with epsilon falling from 1 to its value. Where no plan is better than the map, value and gradient are 0.
+    An entropic plan alone (``init``) has a gradient there too, that of its blur, and may be negative. What the authors
+    do about the sign was not found.
 
     Args:
         x: points, shape ``(n, d)``.
@@ -225,8 +228,8 @@ def gromov_monge_gap(
         cost: same kind on both sides; see :func:`.costs.cost_matrix`.
         epsilon: entropic strength relative to the product of the statistics of the two costs (``eps0`` of the paper,
             whose value was not found).
-        init: which entropic plans are tried: "identity" from the map, "product" from the product coupling, "best" both.
-            The map itself always is.
+        init: "identity": the entropic plan from the map; "product": the one from the product coupling; "best": the best
+            of both and of the map itself.
         scale: statistic of the cost "scaled_sqeuclidean".
         epsilon_statistic: statistic that epsilon is relative to; the paper uses the mean. It is taken of the
             dissimilarity, ``1 - cos`` for the cosine, because the mean cosine of centred codes is near zero and may be
@@ -234,7 +237,8 @@ def gromov_monge_gap(
         solver: see :func:`entropic_gromov_wasserstein`.
 
     Returns:
-        Scalar, not negative but for rounding, in squared units of the cost; float32 or float64. One point has gap 0.
+        Scalar in squared units of the cost, at most the distortion; for "best" not negative but for rounding. float32
+        or float64. One point has gap 0.
 
     Raises:
         ValueError: the numbers of points differ, an argument is not finite, all rows of one are the same (for the

@@ -19,13 +19,15 @@ from disent_bench.terms.geometry import GeometricTerm
 class GromovMonge(GeometricTerm):
     """Distortion of a map minus the least distortion of any coupling of a batch and its image [GMG, section 3].
 
-    Zero if no re-assignment of the images would keep the geometry better. The coupling is held fixed in the gradient.
+    Zero if no re-assignment of the images is found that would keep the geometry better. The coupling is held fixed in
+    the gradient.
 
     Args:
         epsilon: entropic strength relative to the two costs (the paper's eps0; its value was not found).
         epsilon_statistic: statistic of the costs that epsilon is relative to; the paper takes the mean.
-        init: which starts the coupling is searched from; the map itself is always among the candidates, so the gap is
-            not negative (`disent_bench.functional.gromov_wasserstein.gromov_monge_gap`).
+        init: ``"best"`` of the entropic couplings and the map itself, so that the gap is not negative; or the entropic
+            coupling from ``"product"`` or ``"identity"`` alone, blurred as it is
+            (`disent_bench.functional.gromov_wasserstein.gromov_monge_gap`).
         solver: ``"native"``, ``"triton"``, ``"torch"`` or ``"pot"``
             (`disent_bench.functional.gromov_wasserstein.entropic_gromov_wasserstein`).
     """
