@@ -368,6 +368,18 @@ def test_gap_on_a_gpu_equals_the_gap_on_the_cpu(solver: str) -> None:
     torch.testing.assert_close(gap.cpu(), gromov_monge_gap(x, y), rtol=0.02, atol=1e-4)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_plan_of_a_gap_is_found_without_waiting_for_the_gpu() -> None:
+    cost_x, cost_y = (cost_matrix(z.float().cuda()) for z in images("other", 64))
+    scale = torch.tensor(0.9, device="cuda")
+    gap_plan(cost_x, cost_y, epsilon=0.01, scale=scale)  # compiles, and copies the schedule
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        gap_plan(cost_x, cost_y, epsilon=0.01, scale=scale)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def test_integer_and_half_precision_costs_are_taken_as_floats() -> None:
     costs = (torch.arange(4)[:, None] - torch.arange(4)).square()
     exact = entropic_gromov_wasserstein(costs.double(), costs.double(), epsilon=3.0)
