@@ -175,22 +175,24 @@ def descend_triton(
     problems = batch.numel()
     rows, columns = (max(16, triton.next_power_of_2(size)) for size in (n, m))
     steps = steps * problems if len(steps) == 1 else steps
-    _descend[(problems,)](
-        cost_x,
-        cost_y,
-        plan,
-        found,
-        converged,
-        _on_device(epsilons, torch.float32, device),
-        torch.as_tensor(scale, dtype=torch.float32, device=device),
-        _on_device(steps, torch.int32, device),
-        len(epsilons),
-        tol,
-        inner_iter,
-        n=n,
-        m=m,
-        rows=rows,
-        columns=columns,
-        num_warps=4 if max(rows, columns) <= 32 else 8,
-    )
+    # Triton launches on the current device, which need not be that of the costs.
+    with torch.cuda.device_of(plan):
+        _descend[(problems,)](
+            cost_x,
+            cost_y,
+            plan,
+            found,
+            converged,
+            _on_device(epsilons, torch.float32, device),
+            torch.as_tensor(scale, dtype=torch.float32, device=device),
+            _on_device(steps, torch.int32, device),
+            len(epsilons),
+            tol,
+            inner_iter,
+            n=n,
+            m=m,
+            rows=rows,
+            columns=columns,
+            num_warps=4 if max(rows, columns) <= 32 else 8,
+        )
     return found, converged.bool()
