@@ -21,6 +21,8 @@ from torch import Tensor
 from disent_bench.callbacks.checkpoint import undisturbed
 from disent_bench.callbacks.providers import image_providers
 
+# Images at a time, on a CPU and elsewhere: activations of few images stay in the cache.
+ENCODE_BATCH_CPU = 32
 ENCODE_BATCH = 512
 
 
@@ -38,10 +40,11 @@ def score_module(module: LightningModule, grid: FactorGrid, protocol: ScoreProto
     the samples are drawn from those that are there, and scores that intervene on factors give their reason.
     """
     encode = partial(encode_images, module, grid)
+    batch = ENCODE_BATCH_CPU if module.device.type == "cpu" else ENCODE_BATCH
     if grid.present is not None:
         rng = np.random.default_rng(protocol.seed)
         train, test = (rng.choice(grid.available, size=n) for n in (protocol.num_train, protocol.num_test))
-        codes = [torch.cat([encode(part) for part in _parts(rows)]) for rows in (train, test)]
+        codes = [torch.cat([encode(part) for part in _parts(rows, batch)]) for rows in (train, test)]
         return evaluate_codes(codes[0], grid.factors(train), codes[1], grid.factors(test), protocol=protocol)
     providers = image_providers(module, grid, protocol.seed)
     if grid.nuisance:
@@ -52,12 +55,12 @@ def score_module(module: LightningModule, grid: FactorGrid, protocol: ScoreProto
             memoize=False,
             providers=providers,
         )
-    represent = GridCodes(encode, grid.space.sizes, batch_size=ENCODE_BATCH)
+    represent = GridCodes(encode, grid.space.sizes, batch_size=batch)
     return evaluate(represent, grid.space.sizes, protocol, providers=providers)
 
 
-def _parts(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return np.array_split(rows, max(1, len(rows) // ENCODE_BATCH))
+def _parts(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    return np.array_split(rows, max(1, len(rows) // size))
 
 
 @dataclass
