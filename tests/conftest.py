@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ os.environ.pop("DISENT_DATA", None)
 # Two tests run side by side, on one thread each; on small inputs that is faster than one test on two threads.
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
+# A shell's background jobs ignore Ctrl-C, and their children with them; tests send it to children that should not.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Triton looks at this when it is imported, which lightning does where it is installed.
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
