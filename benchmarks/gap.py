@@ -33,17 +33,16 @@ def exchanges(x: Tensor, y: Tensor) -> float:
     """Gap against the assignment in which no exchange of two images lowers the distortion."""
     cost_x, cost_y = (cost_matrix(z).double().numpy() for z in (x, y))
     n = len(x)
-    order = np.arange(n)
-    improved = True
+    order, kept, improved = np.arange(n), (cost_x * cost_y).sum(), True
     while improved:
         improved = False
         for i in range(n):
             for j in range(i):
                 trial = order.copy()
                 trial[i], trial[j] = order[j], order[i]
-                kept = (cost_x * cost_y[order][:, order]).sum()
-                if (cost_x * cost_y[trial][:, trial]).sum() > kept + 1e-9:
-                    order, improved = trial, True
+                value = (cost_x * cost_y[trial][:, trial]).sum()
+                if value > kept + 1e-9:
+                    order, kept, improved = trial, value, True
     plan = torch.zeros(n, n, dtype=torch.float64)
     plan[torch.arange(n), torch.from_numpy(order)] = 1 / n
     return gap_at_plan(cost_matrix(x).double(), cost_matrix(y).double(), plan).item()

@@ -1,5 +1,6 @@
 """Couplings of uniform laws: where a Gromov-Wasserstein solver starts, which solver runs, exact marginals."""
 
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, Literal, NamedTuple
@@ -93,6 +94,14 @@ def _solver_of(solver: Solver, plan: Tensor) -> Solver:
     return "native" if points <= _LARGEST_ON_HOST else "torch"
 
 
+def _on_device(solver: Solver) -> Callable[..., tuple[Tensor, Tensor]]:
+    if solver == "torch":
+        return descend_torch
+    from disent_bench.functional.mirror_descent_triton import descend_triton
+
+    return descend_triton
+
+
 def solve(cost_x: Tensor, cost_y: Tensor, plan: Tensor, schedule: Schedule, solver: Solver) -> tuple[Tensor, Tensor]:
     """Plan in float64 with exactly uniform marginals, and a flag, for each problem of the batch; no gradient.
 
@@ -102,13 +111,8 @@ def solve(cost_x: Tensor, cost_y: Tensor, plan: Tensor, schedule: Schedule, solv
     # A constant added to a cost moves no plan; without its mean the logits are small.
     cost_x, cost_y = (c.detach() - c.detach().mean((-2, -1), keepdim=True) for c in (cost_x, cost_y))
     schedule = schedule._replace(tol=max(schedule.tol, _ROUNDING_UNITS * torch.finfo(plan.dtype).eps))
-    if solver == "torch":
-        plan, converged = descend_torch(cost_x, cost_y, plan, *schedule)
-        return with_uniform_marginals(plan.double()), converged
-    if solver == "triton":
-        from disent_bench.functional.mirror_descent_triton import descend_triton
-
-        plan, converged = descend_triton(cost_x, cost_y, plan, *schedule)
+    if solver in ("torch", "triton"):
+        plan, converged = _on_device(solver)(cost_x, cost_y, plan, *schedule)
         return with_uniform_marginals(plan.double()), converged
     batch, device = plan.shape[:-2], plan.device
     arrays = [c.expand(*batch, *c.shape[-2:]).reshape(-1, *c.shape[-2:]).cpu().numpy() for c in (cost_x, cost_y, plan)]

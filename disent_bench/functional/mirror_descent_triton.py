@@ -153,23 +153,25 @@ def descend_triton(
     inner_iter: int,
     scale: float | Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """The plans of :func:`.mirror_descent.descend_torch`, with the same arguments, in float32.
+    """The plans of :func:`.mirror_descent.descend_torch`, with the same arguments.
 
     Each linear problem starts with one Sinkhorn iteration in the log domain and goes on with scalings, as on the CPU;
     they return to the log domain when they leave the range of float32.
 
     Raises:
-        ValueError: more than 64 points on one side, or costs that are not on a GPU.
+        ValueError: more than 64 points on one side, or costs that are not in float32 or not on a GPU.
     """
     n, m = plan.shape[-2:]
     batch, device = plan.shape[:-2], plan.device
     limit = mirror_descent.LARGEST_IN_ONE_BLOCK
     if max(n, m) > limit:
         raise ValueError(f"solver 'triton' takes at most {limit} points, not {max(n, m)}; 'native' takes more")
+    if plan.dtype != torch.float32:
+        raise ValueError(f"solver 'triton' takes costs in float32, not {plan.dtype}; 'native' takes both")
     if device.type != "cuda" and not triton.knobs.runtime.interpret:
         raise ValueError(f"solver 'triton' needs costs on a GPU, not on {device.type}; 'native' runs everywhere")
-    cost_x, cost_y = (c.float().expand(*batch, *c.shape[-2:]).contiguous() for c in (cost_x, cost_y))
-    plan = plan.float().contiguous()
+    cost_x, cost_y = (c.expand(*batch, *c.shape[-2:]).contiguous() for c in (cost_x, cost_y))
+    plan = plan.contiguous()
     found = torch.empty_like(plan)
     converged = torch.empty(batch, dtype=torch.int32, device=device)
     problems = batch.numel()

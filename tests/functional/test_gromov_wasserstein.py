@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import ot
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
+from disent_bench.functional import coupling
 from disent_bench.functional.costs import COSTS, cost_matrix, dissimilarity, statistic_of
 from disent_bench.functional.gromov_wasserstein import (
     distortion,
@@ -378,6 +380,27 @@ def test_the_plan_of_a_gap_is_found_without_waiting_for_the_gpu() -> None:
         gap_plan(cost_x, cost_y, epsilon=0.01, scale=scale)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize(
+    ("points", "dtype", "installed", "solver"),
+    [
+        (64, torch.float32, True, "triton"),
+        (64, torch.float32, False, "native"),
+        (64, torch.float64, True, "native"),
+        (65, torch.float32, True, "native"),
+        (513, torch.float32, True, "torch"),
+    ],
+)
+def test_what_native_means_on_a_gpu(
+    points: int, dtype: torch.dtype, installed: bool, solver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coupling, "_has_triton", lambda: installed)
+    plan = SimpleNamespace(device=torch.device("cuda"), dtype=dtype, shape=(1, points, points))
+    assert coupling._solver_of("native", plan) == solver
+    if not installed:
+        with pytest.raises(ValueError, match="needs triton, which CUDA builds of torch bring"):
+            coupling._solver_of("triton", plan)
 
 
 def test_integer_and_half_precision_costs_are_taken_as_floats() -> None:

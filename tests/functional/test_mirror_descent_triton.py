@@ -97,6 +97,9 @@ def test_what_does_not_fit_is_refused() -> None:
     costs = torch.zeros(65, 65, device=DEVICE)
     with pytest.raises(ValueError, match="at most 64 points, not 65; 'native' takes more"):
         entropic_gromov_wasserstein(costs, costs, epsilon=1.0, solver="triton")
+    costs = torch.zeros(3, 3, device=DEVICE, dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"takes costs in float32, not torch\.float64"):
+        entropic_gromov_wasserstein(costs, costs, epsilon=1.0, solver="triton")
 
 
 def test_costs_on_the_host_are_refused_outside_the_interpreter() -> None:
