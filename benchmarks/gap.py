@@ -22,11 +22,11 @@ from rich.table import Table
 from torch import Tensor
 
 import disent_bench.methods  # noqa: F401
-from disent_bench.config import resolve
+from disent_bench.config.resolve import resolve
 from disent_bench.functional.costs import cost_matrix
 from disent_bench.functional.gromov_wasserstein import distortion, gap_at_plan, gromov_monge_gap
 from disent_bench.gradients import accumulate_gradients
-from disent_bench.train import build_module
+from disent_bench.runs.train import build_module
 
 
 def exchanges(x: Tensor, y: Tensor) -> float:

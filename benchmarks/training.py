@@ -18,7 +18,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 import disent_bench.methods  # noqa: F401
-from disent_bench.config import resolve
+from disent_bench.config.resolve import resolve
 from disent_bench.gradients import accumulate_gradients
 from disent_bench.module import DisentModule
 from disent_bench.nets import build_network

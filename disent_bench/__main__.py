@@ -2,6 +2,6 @@
 
 import sys
 
-from disent_bench.cli import main
+from disent_bench.cli.main import main
 
 sys.exit(main())

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from disent_bench.forward import Pass
-from disent_bench.hints import argument_hints
 from disent_bench.registry import TERMS, unknown_name
+from disent_bench.signatures import argument_hints
 from disent_bench.weights import Weight, make_weight
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from disent_bench.cli import main, parse_overrides, parse_seeds
+from disent_bench.cli.main import main, parse_overrides, parse_seeds
 
 
 def call(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:

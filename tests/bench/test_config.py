@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 import disent_bench.methods  # noqa: F401
-from disent_bench.config import parse_method, resolve
-from disent_bench.hints import parse_value
-from disent_bench.protocols import load_protocol, protocol_names
+from disent_bench.config.protocols import load_protocol, protocol_names
+from disent_bench.config.resolve import parse_method, resolve
+from disent_bench.signatures import parse_value
 
 
 def key(method: str, protocol: str = "quick", **overrides: object) -> str:
@@ -78,7 +78,7 @@ def test_the_key_holds_what_the_result_depends_on() -> None:
 
 
 def test_the_key_is_the_same_in_every_process() -> None:
-    program = "import disent_bench.methods; from disent_bench.config import resolve; "
+    program = "import disent_bench.methods; from disent_bench.config.resolve import resolve; "
     program += "print(resolve('topdis', 'toy_grid', 'quick').key('data'))"
     printed = [
         subprocess.run(

@@ -15,8 +15,8 @@ from disent_datasets.cache import Origin, stored_grid
 from disent_datasets.download import obtain
 from disent_datasets.originals import RemoteFile
 
-from disent_bench import data
-from disent_bench.cli import main
+from disent_bench.cli import data_sets
+from disent_bench.cli.main import main
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 3)).astype(np.uint8)
 
@@ -46,8 +46,8 @@ def two_sources(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_listing_says_what_is_there_and_whose_it_is(tmp_path: Path) -> None:
-    data.prepare("double", tmp_path)
-    text = data.listing(tmp_path)
+    data_sets.prepare("double", tmp_path)
+    text = data_sets.listing(tmp_path)
     for line in (
         "double: Double, 6 images 4x4x3",
         "  factors: a 2, b 3",
@@ -64,40 +64,42 @@ def test_listing_says_what_is_there_and_whose_it_is(tmp_path: Path) -> None:
 
 def test_verify_checks_every_source_and_compares_two(tmp_path: Path) -> None:
     with pytest.raises(dd.DataError, match=r"double \(drawn\) is not prepared"):
-        data.verify("double", tmp_path)
-    data.prepare("double", tmp_path)
-    assert data.verify("double", tmp_path).startswith("double (drawn) is intact: 6 images, SHA-256 ")
-    data.prepare("double", tmp_path, "official")
-    lines = data.verify("double", tmp_path).splitlines()
+        data_sets.verify("double", tmp_path)
+    data_sets.prepare("double", tmp_path)
+    assert data_sets.verify("double", tmp_path).startswith("double (drawn) is intact: 6 images, SHA-256 ")
+    data_sets.prepare("double", tmp_path, "official")
+    lines = data_sets.verify("double", tmp_path).splitlines()
     assert [line[:20] for line in lines[:2]] == ["double (drawn) is in", "double (official) is"]
     assert lines[2] == "double: drawn and official: 2 pixels differ in 1 images (at most 2 in one); first: 4"
-    assert len(data.verify("double", tmp_path, "official").splitlines()) == 1
+    assert len(data_sets.verify("double", tmp_path, "official").splitlines()) == 1
 
 
 def test_verify_does_not_pass_over_a_damaged_source(tmp_path: Path) -> None:
-    data.prepare("double", tmp_path)
-    data.prepare("double", tmp_path, "official")
+    data_sets.prepare("double", tmp_path)
+    data_sets.prepare("double", tmp_path, "official")
     (tmp_path / "double" / "official.npy").write_bytes(b"short")
     with pytest.raises(dd.DataError, match=r"official\.npy is damaged"):
-        data.verify("double", tmp_path)
+        data_sets.verify("double", tmp_path)
 
 
 def test_what_is_on_demand_is_said_to_be_nothing_to_store_or_verify(tmp_path: Path) -> None:
-    listing = data.listing(tmp_path).splitlines()
+    listing = data_sets.listing(tmp_path).splitlines()
     sources = listing[[line.split(":")[0] for line in listing].index("mpi3d_lookalike") + 2]
     assert sources == ("  sources: rendered (made on demand, nothing to store), stored (not yet prepared, 12,740 MB)")
     meaning = (
         "each image is made when it is asked for, and none is stored; to store them all once (12,740 MB): "
         "disent-bench data prepare mpi3d_lookalike --source stored"
     )
-    assert data.prepare("mpi3d_lookalike", tmp_path).endswith(f"is ready: 1,036,800 images; {meaning}")
+    assert data_sets.prepare("mpi3d_lookalike", tmp_path).endswith(f"is ready: 1,036,800 images; {meaning}")
     for chosen in (None, "rendered"):
-        found = data.verify("mpi3d_lookalike", tmp_path, chosen)
+        found = data_sets.verify("mpi3d_lookalike", tmp_path, chosen)
         assert found == f"mpi3d_lookalike (rendered): nothing to verify; {meaning}"
     for name, chosen in (("mpi3d_lookalike", "stored"), ("shapes3d_lookalike", None)):
         with pytest.raises(dd.DataError, match=r"lookalike \(stored\) is not prepared in"):
-            data.verify(name, tmp_path, chosen)
-    assert data.verify("shapes3d_lookalike", tmp_path, "rendered").startswith("shapes3d_lookalike (rendered): nothing")
+            data_sets.verify(name, tmp_path, chosen)
+    assert data_sets.verify("shapes3d_lookalike", tmp_path, "rendered").startswith(
+        "shapes3d_lookalike (rendered): nothing"
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -106,9 +108,9 @@ def test_a_stored_source_is_verified_though_another_is_on_demand(tmp_path: Path)
     def demanded(request: dd.Request) -> dd.FactorGrid:
         return stored_grid(request, lambda: Origin(lambda: [IMAGES], "rendering"), rebuild=True)
 
-    data.prepare("demanded", tmp_path, "stored")
-    assert data.verify("demanded", tmp_path).startswith("demanded (stored) is intact: 6 images")
-    assert "nothing to verify" in data.verify("demanded", tmp_path, "rendered")
+    data_sets.prepare("demanded", tmp_path, "stored")
+    assert data_sets.verify("demanded", tmp_path).startswith("demanded (stored) is intact: 6 images")
+    assert "nothing to verify" in data_sets.verify("demanded", tmp_path, "rendered")
 
 
 def test_listing_says_what_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +124,9 @@ def test_listing_says_what_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyP
         stored_grid(
             dd.Request(info, "drawn", tmp_path), lambda: Origin(blocks, "drawing", resumable=True), rebuild=True
         )
-    assert "drawn (begun, 2 images are stored; data prepare double --source drawn goes on)" in data.listing(tmp_path)
+    assert "drawn (begun, 2 images are stored; data prepare double --source drawn goes on)" in data_sets.listing(
+        tmp_path
+    )
 
 
 FILE = b"".join(image.tobytes() for image in IMAGES)

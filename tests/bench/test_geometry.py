@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import disent_bench.methods  # noqa: F401 (importing registers)
-from disent_bench.config import resolve
+from disent_bench.config.resolve import resolve
 from disent_bench.forward import Pass
 from disent_bench.functional.costs import cost_matrix
 from disent_bench.functional.gromov_wasserstein import distortion, gromov_monge_gap

@@ -15,7 +15,7 @@ import pytest
         ("disent_metrics", ["lightning", "disent_bench", "disent_datasets"]),
         ("disent_metrics.functional", ["lightning"]),
         ("disent_datasets", ["lightning", "disent_bench", "disent_metrics"]),
-        ("disent_bench.render", ["lightning", "torch"]),
+        ("disent_bench.leaderboard.render", ["lightning", "torch"]),
         ("disent_bench.functional.rtd", ["lightning"]),
         ("disent_bench.terms", ["lightning"]),
     ],

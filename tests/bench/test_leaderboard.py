@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from disent_bench import leaderboard, runs
-from disent_bench.leaderboard import Record, aggregate, bootstrap_interval, read_records, summarise
+from disent_bench.leaderboard.records import Record, aggregate, bootstrap_interval, read_records, summarise
 
 IDENTITY = {
     "schema": 1,
@@ -298,7 +298,7 @@ def test_interval_refuses_what_it_cannot_resample(values: list[float]) -> None:
 
 
 def test_imports_no_training_code() -> None:
-    code = "import sys, disent_bench.render; print(*sys.modules)"
+    code = "import sys, disent_bench.leaderboard.render; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     ours = {name for name in out.split() if name.startswith("disent_bench.")}
     assert ours == {f"disent_bench.{name}" for name in ("leaderboard", "tables", "terminal", "render")}

@@ -10,9 +10,9 @@ import disent_metrics
 import pandas
 import pytest
 
-from disent_bench.leaderboard import Record, Row, aggregate
-from disent_bench.render import FORMATS, render
-from disent_bench.tables import tables
+from disent_bench.leaderboard.records import Record, Row, aggregate
+from disent_bench.leaderboard.render import FORMATS, render
+from disent_bench.leaderboard.tables import tables
 
 SCORES = {
     "mig": 0.14,

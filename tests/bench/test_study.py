@@ -17,12 +17,12 @@ import pytest
 import yaml
 
 import disent_bench.methods  # noqa: F401 (importing registers)
-from disent_bench import workers
-from disent_bench.cli import main
-from disent_bench.config import resolve
-from disent_bench.leaderboard import settings_text
+from disent_bench.cli.main import main
+from disent_bench.config.resolve import resolve
+from disent_bench.leaderboard.records import settings_text
 from disent_bench.registry import METHODS, TERMS
-from disent_bench.study import read_study, resolve_study
+from disent_bench.studies import local
+from disent_bench.studies.study import read_study, resolve_study
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted([*ROOT.glob("experiments/studies/*.yaml"), *ROOT.glob("examples/*.yaml")])
@@ -144,7 +144,7 @@ def test_the_leaderboard_of_a_study_tells_its_variants_apart(finished: Finished)
 def test_what_is_done_is_skipped_and_no_process_is_started(
     finished: Finished, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(workers.subprocess, "Popen", None)
+    monkeypatch.setattr(local.subprocess, "Popen", None)
     assert main(words(finished.folder / "good.yaml", data_dir)) == 0
     said = capsys.readouterr()
     assert "2 runs, 2 of them done already" in said.err
@@ -239,10 +239,10 @@ def test_bad_arguments_are_refused(
 def test_workers_share_the_cores_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(6), raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    shares = [workers.worker_environment(n).get("OMP_NUM_THREADS") for n in (1, 2, 4, 9)]
+    shares = [local.worker_environment(n).get("OMP_NUM_THREADS") for n in (1, 2, 4, 9)]
     assert shares == [None, "3", "1", "1"]
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert workers.worker_environment(2)["OMP_NUM_THREADS"] == "5"
+    assert local.worker_environment(2)["OMP_NUM_THREADS"] == "5"
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

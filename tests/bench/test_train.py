@@ -9,9 +9,9 @@ import lightning
 import pytest
 import torch
 
-from disent_bench.config import resolve
+from disent_bench.config.resolve import resolve
 from disent_bench.registry import METHODS, register_method
-from disent_bench.train import run
+from disent_bench.runs.train import run
 
 SHORT = {"steps": 4, "batch_size": 8, "scores.scores": ["mig"], "scores.num_train": 200, "evaluate_every": 0}
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from disent_datasets import load
 
-from disent_bench.config import RunConfig, is_module, is_regulariser, resolve
+from disent_bench.config.resolve import RunConfig, is_module, is_regulariser, resolve
 from disent_bench.gradients import accumulate_gradients
 from disent_bench.module import DisentModule
 from disent_bench.registry import METHODS
-from disent_bench.train import Outcome, build_module, load_run, run
+from disent_bench.runs.train import Outcome, build_module, load_run, run
 
 NAMES = list(METHODS)
 BASES = [name for name in NAMES if not is_regulariser(name) and not is_module(name)]

@@ -13,9 +13,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from disent_bench.leaderboard import Row, ScoreSummary, settings_text
-from disent_bench.tables import Table, grid, legend, number, tables
-from disent_bench.terminal import terminal_table
+from disent_bench.leaderboard.records import Row, ScoreSummary, settings_text
+from disent_bench.leaderboard.tables import Table, grid, legend, number, tables
+from disent_bench.leaderboard.terminal import terminal_table
 
 FORMATS = ("table", "markdown", "csv", "latex", "html", "json")
 

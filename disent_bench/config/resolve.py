@@ -15,11 +15,11 @@ import torch
 from disent_metrics.protocol import ScoreProtocol
 from lightning import LightningModule
 
-from disent_bench.hints import argument_hints, check_type
+from disent_bench.config.protocols import load_protocol
 from disent_bench.module import Training, resolve_precision
 from disent_bench.objective import Objective, term_arguments
-from disent_bench.protocols import load_protocol
 from disent_bench.registry import METHODS, unknown_name
+from disent_bench.signatures import argument_hints, check_type
 
 DEFAULT_BASE = "beta_tcvae"
 Tree = dict[str, Any]

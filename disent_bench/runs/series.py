@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from disent_bench.config import RunConfig
-from disent_bench.runs import RunFolder
-from disent_bench.train import Outcome, run
+from disent_bench.config.resolve import RunConfig
+from disent_bench.runs.folder import RunFolder
+from disent_bench.runs.train import Outcome, run
 
 
 def run_seeds(

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from disent_bench.arguments import build_parser
-from disent_bench.hints import parse_seeds, parse_value
+from disent_bench.cli.parser import build_parser
 from disent_bench.registry import METHODS, TERMS, Entry, load_plugin
+from disent_bench.signatures import parse_seeds, parse_value
 
 if TYPE_CHECKING:
-    from disent_bench.train import Outcome
+    from disent_bench.runs.train import Outcome
 
 Verb = Callable[[Namespace], int]
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -73,8 +73,8 @@ def _list(given: Namespace) -> int:
 def _run(given: Namespace) -> int:
     overrides, seeds = parse_overrides(given.set), parse_seeds(given.seeds)
     _load_everything(given.plugin)
-    from disent_bench.config import resolve
-    from disent_bench.launch import run_seeds
+    from disent_bench.config.resolve import resolve
+    from disent_bench.runs.series import run_seeds
 
     config = resolve(
         given.method,
@@ -90,7 +90,7 @@ def _run(given: Namespace) -> int:
 
 
 def _study(given: Namespace) -> int:
-    from disent_bench.study import read_study, run_study, study_leaderboard
+    from disent_bench.studies.study import read_study, run_study, study_leaderboard
 
     study = read_study(given.file)
     _load_everything(study.plugins)
@@ -103,7 +103,7 @@ def _study(given: Namespace) -> int:
 
 
 def _status(given: Namespace) -> int:
-    from disent_bench.status import status_table
+    from disent_bench.cli.status import status_table
 
     print(status_table(given.runs))
     return DONE
@@ -111,8 +111,8 @@ def _status(given: Namespace) -> int:
 
 def _leaderboard(given: Namespace) -> int:
     from disent_bench.files import write_atomically
-    from disent_bench.leaderboard import aggregate, read_records
-    from disent_bench.render import render
+    from disent_bench.leaderboard.records import aggregate, read_records
+    from disent_bench.leaderboard.render import render
 
     records = read_records(given.runs, protocol=given.protocol, dataset=given.dataset, method=given.method)
     text = render(
@@ -127,7 +127,7 @@ def _leaderboard(given: Namespace) -> int:
 
 
 def _evaluate(given: Namespace) -> int:
-    from disent_bench.evaluate import evaluate_files, score_table
+    from disent_bench.cli.codes import evaluate_files, score_table
 
     result = evaluate_files(given.codes, given.factors, given.test_codes, given.test_factors, given.protocol)
     if given.json:
@@ -139,20 +139,20 @@ def _evaluate(given: Namespace) -> int:
 
 
 def _data(given: Namespace) -> int:
-    from disent_bench import data
+    from disent_bench.cli import data_sets
 
     _load_everything(given.plugin)
     if given.file and given.action != "prepare":
         raise ValueError(f"--file goes with data prepare, not with data {given.action}")
     if given.action == "list":
-        print(data.listing(given.data_dir))
+        print(data_sets.listing(given.data_dir))
         return DONE
     if given.name is None:
-        raise ValueError(f"data {given.action} takes the name of a data set: {', '.join(data.names())}")
+        raise ValueError(f"data {given.action} takes the name of a data set: {', '.join(data_sets.names())}")
     if given.action == "prepare":
-        print(data.prepare(given.name, given.data_dir, given.source, files=given.file))
+        print(data_sets.prepare(given.name, given.data_dir, given.source, files=given.file))
     else:
-        print(data.verify(given.name, given.data_dir, given.source))
+        print(data_sets.verify(given.name, given.data_dir, given.source))
     return DONE
 
 
@@ -200,7 +200,7 @@ def _datasets() -> list[dict[str, str]]:
 
 
 def _protocols() -> list[dict[str, str]]:
-    from disent_bench.protocols import load_protocol, protocol_names
+    from disent_bench.config.protocols import load_protocol, protocol_names
 
     found = [load_protocol(name) for name in protocol_names()]
     return [{"name": each.name, "summary": each.title, "paper": each.note} for each in found]

@@ -9,7 +9,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 import disent_bench
-from disent_bench.render import FORMATS
+from disent_bench.leaderboard.render import FORMATS
 
 
 def build_parser(lists: Sequence[str]) -> ArgumentParser:

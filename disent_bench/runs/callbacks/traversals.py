@@ -15,8 +15,8 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from disent_bench.callbacks.checkpoint import undisturbed
 from disent_bench.files import write_atomically
+from disent_bench.runs.callbacks.checkpoint import undisturbed
 
 COLUMNS = 9
 REACH = 2.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, TypeVar
 
-from disent_bench.leaderboard import Row, ScoreSummary, score_changes, settings_text
+from disent_bench.leaderboard.records import Row, ScoreSummary, score_changes, settings_text
 
 Cell = TypeVar("Cell")
 

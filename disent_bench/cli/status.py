@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from disent_bench.runs import RunFolder, find_runs
+from disent_bench.runs.folder import RunFolder, find_runs
 
 
 def status_table(runs: Path) -> str:

@@ -22,12 +22,12 @@ from lightning import LightningModule
 from lightning.pytorch.loggers import TensorBoardLogger
 
 import disent_bench
-from disent_bench.callbacks import AtomicCheckpoint, Checkpoint, Evaluate, Interrupted, Throughput, Traversals
-from disent_bench.config import RunConfig, is_module
-from disent_bench.loggers import JsonLinesLogger
+from disent_bench.config.resolve import RunConfig, is_module
 from disent_bench.module import DisentModule, NonFiniteLossError
 from disent_bench.registry import METHODS
-from disent_bench.runs import RunBusyError, RunFolder, RunKey
+from disent_bench.runs.callbacks import AtomicCheckpoint, Checkpoint, Evaluate, Interrupted, Throughput, Traversals
+from disent_bench.runs.folder import RunBusyError, RunFolder, RunKey
+from disent_bench.runs.loggers import JsonLinesLogger
 
 TRAVERSAL_CODES = 512
 

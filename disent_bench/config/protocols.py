@@ -20,7 +20,7 @@ class Protocol:
         name: file name without ending; stored with every score.
         title: one line for lists.
         note: what a reader of its table has to know.
-        settings: what differs from the defaults of `disent_bench.config.Settings`.
+        settings: what differs from the defaults of `disent_bench.config.resolve.Settings`.
         methods: recipe hyperparameters under this protocol, by method.
         scores: settings of the scores (`disent_metrics.protocol.ScoreProtocol`).
     """
@@ -35,7 +35,7 @@ class Protocol:
 
 def protocol_folder() -> Path:
     """Return the folder of the protocol files: inside an installed package, beside the package in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     installed = package / "experiments" / "protocols"
     return installed if installed.is_dir() else package.parent / "experiments" / "protocols"
 

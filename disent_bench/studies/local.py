@@ -16,9 +16,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from disent_bench.launch import ending
-from disent_bench.runs import RunFolder, RunKey
-from disent_bench.train import Outcome
+from disent_bench.runs.folder import RunFolder, RunKey
+from disent_bench.runs.series import ending
+from disent_bench.runs.train import Outcome
 
 POLL_SECONDS = 0.1
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -18,8 +18,8 @@ from lightning.pytorch.loggers import Logger
 from numpy.typing import NDArray
 from torch import Tensor
 
-from disent_bench.callbacks.checkpoint import undisturbed
-from disent_bench.callbacks.providers import image_providers
+from disent_bench.runs.callbacks.checkpoint import undisturbed
+from disent_bench.runs.callbacks.providers import image_providers
 
 # Images at a time, on a CPU and elsewhere: activations of few images stay in the cache.
 ENCODE_BATCH_CPU = 32

@@ -13,8 +13,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from disent_bench.leaderboard import ScoreSummary
-from disent_bench.tables import Table, grid, legend, number
+from disent_bench.leaderboard.records import ScoreSummary
+from disent_bench.leaderboard.tables import Table, grid, legend, number
 
 
 def terminal_table(table: Table, width: int, styled: bool) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from disent_metrics.suite import SuiteResult, evaluate_codes
 
-from disent_bench.protocols import load_protocol, protocol_names
+from disent_bench.config.protocols import load_protocol, protocol_names
 from disent_bench.registry import unknown_name
 
 

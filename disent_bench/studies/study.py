@@ -14,14 +14,14 @@ import disent_datasets
 import yaml
 from disent_datasets import FactorGrid
 
-from disent_bench.config import RunConfig, resolve
-from disent_bench.hints import check_type, parse_seeds, parse_value
-from disent_bench.leaderboard import aggregate, read_records, settings_text
+from disent_bench.config.resolve import RunConfig, resolve
+from disent_bench.leaderboard.records import aggregate, read_records, settings_text
+from disent_bench.leaderboard.render import render
 from disent_bench.registry import unknown_name
-from disent_bench.render import render
-from disent_bench.runs import RunFolder, RunKey
-from disent_bench.train import Outcome, rehearse, run_key
-from disent_bench.workers import Job, run_jobs
+from disent_bench.runs.folder import RunFolder, RunKey
+from disent_bench.runs.train import Outcome, rehearse, run_key
+from disent_bench.signatures import check_type, parse_seeds, parse_value
+from disent_bench.studies.local import Job, run_jobs
 
 Tree = Mapping[str, Any]
 FILE: Tree = {
@@ -132,7 +132,7 @@ def run_study(
     that a study that was stopped has compared its methods on the same seeds.
 
     Raises:
-        ValueError: as `resolve_study` and `disent_bench.train.rehearse`.
+        ValueError: as `resolve_study` and `disent_bench.runs.train.rehearse`.
     """
     if num_workers < 1:
         raise ValueError(f"--workers is at least 1, not {num_workers}")

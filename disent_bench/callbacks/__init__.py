@@ -1,8 +1,0 @@
-"""What happens beside the training steps: scores, pictures, checkpoints, progress."""
-
-from disent_bench.callbacks.checkpoint import AtomicCheckpoint, Checkpoint, Interrupted
-from disent_bench.callbacks.evaluate import Evaluate
-from disent_bench.callbacks.throughput import Throughput
-from disent_bench.callbacks.traversals import Traversals
-
-__all__ = ["AtomicCheckpoint", "Checkpoint", "Evaluate", "Interrupted", "Throughput", "Traversals"]

@@ -1,0 +1,1 @@
+"""From what is typed to everything that a run depends on, and back from a file."""

@@ -1,0 +1,1 @@
+"""One run: train it, score it, write and read its folder."""
