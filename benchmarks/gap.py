@@ -21,12 +21,11 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
-import disent_bench.methods  # noqa: F401
 from disent_bench.config.resolve import resolve
 from disent_bench.functional.costs import cost_matrix
 from disent_bench.functional.gromov_wasserstein import distortion, gap_at_plan, gromov_monge_gap
-from disent_bench.gradients import accumulate_gradients
-from disent_bench.runs.train import build_module
+from disent_bench.module import DisentModule
+from disent_bench.runs.model import module_for
 
 
 def exchanges(x: Tensor, y: Tensor) -> float:
@@ -77,8 +76,9 @@ def main() -> None:
     last = max(given.steps)
     data = DisentDataModule(given.dataset, seed=0, data_dir=given.data_dir, num_batches=last + given.batches)
     torch.manual_seed(0)
-    module = build_module(resolve(given.method, given.dataset, "quick"), data.grid)
-    optimizer, parameters = module.configure_optimizers(), list(module.parameters())
+    module = module_for(resolve(given.method, given.dataset, "quick"), data.grid)
+    assert isinstance(module, DisentModule), "the gap is measured for methods that are sums of terms"
+    optimizers = module.configure_optimizers()
     table = Table("steps", "side", *SEARCHES, title=f"{given.method} on {given.dataset}, thousandths")
     loader = iter(data.train_dataloader())
     held = [data.on_after_batch_transfer(next(loader), 0).images for _ in range(given.batches)]
@@ -86,19 +86,15 @@ def main() -> None:
         if step in given.steps:
             with torch.no_grad():
                 passes = [module.run_pass(images) for images in held]
-            points = {
-                "decoder": [(p.z, torch.sigmoid(p.logits).flatten(1)) for p in passes],
-                "encoder": [(p.x.flatten(1), p.z) for p in passes],
-            }
+                points = {
+                    "decoder": [(p.z, torch.sigmoid(p.logits).flatten(1)) for p in passes],
+                    "encoder": [(p.x.flatten(1), p.z) for p in passes],
+                }
             for side, pairs in points.items():
                 values = [np.mean([search(*pair) for pair in pairs]) for search in SEARCHES.values()]
                 table.add_row(str(step), side, *(f"{1e3 * value:.2f}" for value in values))
         if step < last:
-            parts = module.objective(module.run_pass(data.on_after_batch_transfer(next(loader), 0).images))
-            optimizer.zero_grad()
-            accumulate_gradients(module.objective, parts, parameters)
-            optimizer.step()
-            module.step += 1
+            module.play(module.run_pass(data.on_after_batch_transfer(next(loader), 0).images), optimizers)
     Console(width=110).print(table)
 
 

@@ -17,9 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-import disent_bench.methods  # noqa: F401
 from disent_bench.config.resolve import resolve
-from disent_bench.gradients import accumulate_gradients
 from disent_bench.module import DisentModule
 from disent_bench.nets import build_network
 
@@ -45,15 +43,11 @@ METHODS: dict[str, tuple[str, dict[str, object], str]] = {
 def step_of(method: str, settings: dict[str, object], shape: tuple[int, int, int]) -> Callable[[Tensor], None]:
     config = resolve(method, "toy_grid", "quick", overrides=settings)
     torch.manual_seed(0)
-    module = DisentModule(config.objective(), shape, 100_000, config.settings.training)
-    optimizer, parameters = module.configure_optimizers(), list(module.parameters())
+    module = DisentModule(config.model().objective, shape, 100_000, config.settings.training)
+    optimizers = module.configure_optimizers()
 
     def step(images: Tensor) -> None:
-        parts = module.objective(module.run_pass(images))
-        optimizer.zero_grad()
-        accumulate_gradients(module.objective, parts, parameters)
-        optimizer.step()
-        module.step += 1
+        module.play(module.run_pass(images), optimizers)
 
     return step
 
@@ -67,7 +61,7 @@ def plain_step(shape: tuple[int, int, int]) -> Callable[[Tensor], None]:
 
     def step(images: Tensor) -> None:
         images = images.contiguous()
-        mean, logvar = encoder(images)
+        mean, logvar = encoder(images).chunk(2, dim=1)
         logits = decoder(mean + torch.exp(logvar / 2) * torch.randn_like(mean))
         error = nn.functional.binary_cross_entropy_with_logits(logits, images, reduction="sum") / len(images)
         loss = error + 4.0 * 0.5 * (mean**2 + logvar.exp() - logvar - 1).sum(1).mean()

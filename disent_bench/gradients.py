@@ -9,31 +9,40 @@ from torch import Tensor, nn
 
 from disent_bench.objective import Objective, Part
 
+Networks = Mapping[str, Sequence[nn.Parameter]]
+
 
 def accumulate_gradients(
-    objective: Objective, parts: Mapping[str, Part], parameters: Sequence[nn.Parameter]
+    objective: Objective, parts: Mapping[str, Part], networks: Networks, *, retain_graph: bool = False
 ) -> dict[str, Tensor]:
-    """Write the gradient of the loss, with conflicting components removed, into ``parameters``' ``grad``.
+    """Write the gradient of the loss into the ``grad`` of a player's parameters, and of no others.
 
     A term t with ``orthogonal_to = r`` contributes ``g_t - (<g_t, g_r> / ||g_r||^2) g_r`` if ``<g_t, g_r> < 0``, else
-    ``g_t``: one inner product over all parameters, before the optimiser's preconditioning [TopDis, section 4.4;
-    authors' ``make_step``]. All other gradients are added as they are.
+    ``g_t``: one inner product over all parameters, before the optimiser's preconditioning (Balabin et al. 2024, section
+    4.4; authors' ``make_step``). A term with ``moves = "encoder"`` or ``"decoder"`` contributes nothing to the other
+    network. All other gradients are added as they are.
+
+    Args:
+        objective: whose terms say by which rules.
+        parts: their values, one at least.
+        networks: the player's parameters: ``"encoder"``, ``"decoder"``, and any others under other names.
+        retain_graph: keep the graph for another player that shares it.
 
     Returns:
         The cosine between each guarded gradient and its guard's, by term name.
     """
+    everything = [parameter for group in networks.values() for parameter in group]
     guarded = {
         term.name: term.orthogonal_to
         for term in objective
         if term.name in parts and term.orthogonal_to is not None and term.orthogonal_to in parts
     }
-    if not guarded:
-        torch.stack([part.weighted for part in parts.values()]).sum().backward()
-        return {}
-    guards = set(guarded.values())
-    rest = [part.weighted for name, part in parts.items() if name not in guarded and name not in guards]
-    groups = {name: parts[name].weighted for name in (*guards, *guarded)}
-    gradients = {name: _gradient(value, parameters) for name, value in groups.items()}
+    guards = dict.fromkeys(guarded.values())
+    alone = {name for name in parts if objective[name].moves != "both"} | guards.keys() | guarded.keys()
+    rest = [part.weighted for name, part in parts.items() if name not in alone]
+    reached = {name: _reached(objective[name].moves, networks) for name in parts if name in alone}
+    ordered = [*guards, *guarded, *(name for name in reached if name not in guards and name not in guarded)]
+    gradients = {name: _gradient(parts[name].weighted, everything, reached[name]) for name in ordered}
     cosines = {}
     for name, guard in guarded.items():
         inner = _inner(gradients[name], gradients[guard])
@@ -46,16 +55,24 @@ def accumulate_gradients(
             own + factor.to(own.dtype) * other for own, other in zip(gradients[name], gradients[guard], strict=True)
         ]
     if rest:
-        torch.stack(rest).sum().backward()
+        # Naming the inputs keeps the gradient out of parameters that belong to others, an opponent's network say.
+        torch.autograd.backward(torch.stack(rest).sum(), inputs=everything, retain_graph=retain_graph)
     for gradient in gradients.values():
-        for parameter, value in zip(parameters, gradient, strict=True):
+        for parameter, value in zip(everything, gradient, strict=True):
             parameter.grad = value if parameter.grad is None else parameter.grad + value
     return cosines
 
 
-def _gradient(value: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
-    gradients = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
-    return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
+def _reached(moves: str, networks: Networks) -> set[nn.Parameter]:
+    kept_still = {"encoder": "decoder", "decoder": "encoder"}.get(moves)
+    return {parameter for name, group in networks.items() if name != kept_still for parameter in group}
+
+
+def _gradient(value: Tensor, everything: Sequence[nn.Parameter], reached: set[nn.Parameter]) -> list[Tensor]:
+    wanted = [p for p in everything if p in reached]
+    gradients = torch.autograd.grad(value, wanted, retain_graph=True, allow_unused=True) if wanted else ()
+    found = dict(zip(wanted, gradients, strict=True))
+    return [torch.zeros_like(p) if (gradient := found.get(p)) is None else gradient for p in everything]
 
 
 def _inner(a: list[Tensor], b: list[Tensor]) -> Tensor:

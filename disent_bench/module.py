@@ -1,19 +1,23 @@
-"""The one training loop of every method that is a sum of terms."""
+"""The one training loop of every method that is a game of sums of terms."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import lightning
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from disent_bench.forward import Pass, sample_posterior
-from disent_bench.gradients import accumulate_gradients
+from disent_bench.bottlenecks.bottleneck import Bottleneck
+from disent_bench.bottlenecks.gaussian import Gaussian
+from disent_bench.forward import Pass, Rule
 from disent_bench.nets import build_network
-from disent_bench.objective import Objective
+from disent_bench.objective import Objective, all_terms
+from disent_bench.players import Optimizer, Played, check_needs, gather, play
+from disent_bench.streams import Stream, seeded_apart
 
 
 class NonFiniteLossError(RuntimeError):
@@ -21,25 +25,24 @@ class NonFiniteLossError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Optimizer):
     """Settings of the optimisation that every method shares; defaults are those of Locatello et al. 2019.
 
     Attributes:
         network: name of an encoder-decoder pair (`disent_bench.nets`).
         latent_dim: number of latents.
-        learning_rate: of Adam.
-        beta1: Adam's first decay.
-        beta2: Adam's second decay.
         precision: ``"bf16"`` computes the networks in bfloat16 (weights, terms and optimiser stay float32), ``"32"`` in
             float32, ``"auto"`` takes bfloat16 where the processor computes it natively.
     """
 
     network: str = "locatello2019"
     latent_dim: int = 10
-    learning_rate: float = 1e-4
-    beta1: float = 0.9
-    beta2: float = 0.999
     precision: Literal["auto", "bf16", "32"] = "auto"
+
+    @property
+    def of_optimizer(self) -> Optimizer:
+        """The part that the model's optimiser reads."""
+        return Optimizer(self.optimizer, self.learning_rate, self.beta1, self.beta2, self.weight_decay)
 
 
 def resolve_precision(precision: str, device: torch.device | None = None) -> str:
@@ -52,12 +55,27 @@ def resolve_precision(precision: str, device: torch.device | None = None) -> str
 
 
 class DisentModule(lightning.LightningModule):
-    """A variational autoencoder trained on an `Objective`, with manual optimisation.
+    """An autoencoder trained on an `Objective` and those of its opponents, with manual optimisation.
 
     There is a decoder if some term needs one; else ``decoder`` is None.
 
-    Batches offer ``images``, float ``(b, c, h, w)`` in [0, 1], and ``second`` (images again, or None).
+    Batches offer ``images``, float ``(b, c, h, w)`` in [0, 1], and ``second`` (images again, or None): a second,
+    independent batch, or the partners of the first if the data are pairs.
+
+    Args:
+        objective: of the model.
+        image_shape: ``(channels, height, width)``.
+        n_train: number of images in the training set.
+        training: settings of networks and optimisation.
+        log_every: steps between two logged lines.
+        bottleneck: between encoder and latents, a Gaussian posterior if None.
+        data: what the batches offer beside images, ``"second"`` or ``"pair"``.
+
+    Raises:
+        ValueError: if the network does not fit the images, or a term needs what is not there.
     """
+
+    clock: Tensor
 
     def __init__(
         self,
@@ -66,101 +84,159 @@ class DisentModule(lightning.LightningModule):
         n_train: int,
         training: Training | None = None,
         log_every: int = 50,
+        bottleneck: Bottleneck | None = None,
+        data: Iterable[str] = ("second",),
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.training_settings = training or Training()
-        self.objective = objective
+        self.bottleneck = bottleneck or Gaussian()
         settings = self.training_settings
-        self.encoder, decoder = build_network(settings.network, image_shape, settings.latent_dim)
-        self.decoder = decoder if "decoder" in objective.needs else None
+        self.encoder, decoder = build_network(
+            settings.network, image_shape, settings.latent_dim, self.bottleneck.num_features(settings.latent_dim)
+        )
+        offers = {*data, *({"decoder"} if decoder is not None else ())}
+        check_needs(objective, self.bottleneck, offers)
+        self.needs = self.bottleneck.needs.union(*(term.needs for term in all_terms(objective)))
+        self.decoder = decoder if "decoder" in self.needs else None
+        with seeded_apart("setup of the bottleneck"):
+            self.bottleneck.setup(image_shape, settings.latent_dim)
+        objective.setup(image_shape, settings.latent_dim)
+        networks = {"encoder": [*self.encoder.parameters(), *self.bottleneck.parameters()]}
+        if self.decoder is not None:
+            networks["decoder"] = [*self.decoder.parameters()]
+        self.players = gather(objective, networks, settings.of_optimizer)
+        self._players = nn.ModuleList(self.players)  # so that their state is saved and moved
+        self.noise_of_second = Stream("second batch")
         self.n_train = n_train
         self.log_every = log_every
         self.step = 0
+        self.register_buffer("clock", torch.zeros((), dtype=torch.int64), persistent=False)
+        self.last: Mapping[str, Tensor] = {}
 
-    def get_extra_state(self) -> dict[str, int]:
-        """The step, which schedules depend on."""
-        return {"step": self.step}
+    @property
+    def objective(self) -> Objective:
+        """What the model lowers."""
+        return self.players[0].objective
 
-    def set_extra_state(self, state: dict[str, int]) -> None:
-        """Restore the step."""
-        self.step = state["step"]
+    def get_extra_state(self) -> dict[str, Any]:
+        """The step, which schedules depend on, and the last measurements, which weights may."""
+        return {"step": self.step, "last": dict(self.last)}
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam over encoder and decoder, fused."""
-        s = self.training_settings
-        return torch.optim.Adam(
-            self._network_parameters(), lr=s.learning_rate, betas=(s.beta1, s.beta2), eps=1e-8, fused=True
-        )
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Restore step and measurements."""
+        self.step, self.last = state["step"], state["last"]
+        self.clock.fill_(self.step)
 
-    def encode_posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance of images ``(b, c, h, w)`` in [0, 1], each ``(b, latent)`` in float32."""
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """One optimiser for each player, the model's first."""
+        return [player.configure_optimizer() for player in self.players]
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return what the encoder makes of images ``(b, c, h, w)`` in [0, 1]."""
         with self._autocast():
-            mean, logvar = self.encoder(images)
-        return mean.float(), logvar.float()
+            features: Tensor = self.encoder(images)
+        return features
 
     def decode_logits(self, z: Tensor) -> Tensor:
-        """Return Bernoulli logits of latents ``(b, latent)``, in float32; not for an objective without a decoder."""
+        """Return logits of latents ``(b, latent)``, in float32; not for an objective without a decoder."""
         assert self.decoder is not None
         with self._autocast():
             logits = self.decoder(z)
         return logits.float()
 
     def encode(self, images: Tensor) -> Tensor:
-        """Return the representation that is scored: posterior means, shape ``(b, latent)``."""
-        return self.encode_posterior(images)[0]
+        """Return the codes that are scored, ``(b, latent)``: what the bottleneck says, mostly posterior means."""
+        return self.bottleneck.encode(self.features(images))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Return pixel probabilities, shape ``(b, c, h, w)``."""
+        """Return pixel values in [0, 1], shape ``(b, c, h, w)``: probabilities, or means of a Gaussian likelihood."""
         return torch.sigmoid(self.decode_logits(codes))
 
     def run_pass(self, images: Tensor, second: Tensor | None = None) -> Pass:
-        """Run one forward pass that holds everything the objective's terms read."""
-        mean, logvar = self.encode_posterior(images)
-        z = sample_posterior(mean, logvar)
+        """Return the pass over a batch, which computes what the terms read when they read it.
+
+        Args:
+            images: ``(b, c, h, w)`` in [0, 1].
+            second: an independent batch, or the partners of ``images`` if the bottleneck takes pairs.
+        """
+        if "pair" in self.bottleneck.needs:
+            assert second is not None, "a bottleneck of pairs takes the second image of each"
+            return self._pass(torch.cat([images, second]))
+        other = None if second is None else self._pass(second, self.noise_of_second.on(second.device))
+        return self._pass(images, second=other)
+
+    def _pass(self, images: Tensor, generator: torch.Generator | None = None, second: Pass | None = None) -> Pass:
+        rules: dict[str, Rule] = {"features": lambda p: self.features(p.x), **self.bottleneck.rules()}
+        if hasattr(self.decoder, "latent_norms"):
+            rules["latent_norms"] = lambda p: self.decoder.latent_norms().detach()  # type: ignore[union-attr, operator]
         return Pass(
             x=images,
-            mean=mean,
-            logvar=logvar,
-            z=z,
-            logits=None if self.decoder is None else self.decode_logits(z),
-            decode=self.decode_logits,
-            encode=self.encode_posterior,
-            latent_norms=None if self.decoder is None else self.decoder.latent_norms().detach(),
-            step=self.step,
+            decode=None if self.decoder is None else self.decode_logits,
+            encode=self._encode_posterior if "posterior" in self.bottleneck.offers else None,
+            step=self.clock,
             n_train=self.n_train,
-            second=None if second is None else self.run_pass(second),
+            second=second,
+            last=self.last,
+            generator=generator,
+            rules=rules,
         )
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:
-        """Take one optimiser step and, every ``log_every`` steps, log it and check that the loss is finite."""
-        p = self.run_pass(batch.images, batch.second if "second" in self.objective.needs else None)
-        parts = self.objective(p)
-        optimizer = self.optimizers()
-        optimizer.zero_grad()  # type: ignore[union-attr]
-        cosines = accumulate_gradients(self.objective, parts, self._network_parameters())
-        optimizer.step()  # type: ignore[union-attr]
-        self.step += 1
-        if self.step % self.log_every == 0:
-            values = {f"raw/{name}": part.raw for name, part in parts.items()}
-            values |= {f"weighted/{name}": part.weighted for name, part in parts.items()}
-            values["loss"] = torch.stack([part.weighted for part in parts.values()]).sum()
-            values |= {f"gradient_cosine/{name}": value for name, value in cosines.items()}
-            self._log({name: float(value.detach()) for name, value in values.items()})
+    def _encode_posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        posterior: tuple[Tensor, Tensor] = self.bottleneck.posterior(self.features(images))  # type: ignore[operator]
+        return posterior
 
-    def _log(self, values: dict[str, float]) -> None:
+    def play(self, p: Pass, optimizers: list[torch.optim.Optimizer]) -> list[Played]:
+        """Let every player take a step on a pass; afterwards schedules stand at the next step."""
+        played = play(self.players, p, optimizers, self.step)
+        measured = self._measured(played)
+        self.last = {name: value.detach() for name, value in measured.items() if isinstance(value, Tensor)}
+        self.step += 1
+        self.clock += 1
+        return played
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """Take one step of every player and, every ``log_every`` steps, log it and check that it is finite."""
+        p = self.run_pass(batch.images, batch.second if {"second", "pair"} & self.needs else None)
+        optimizers = self.optimizers()
+        listed = optimizers if isinstance(optimizers, list) else [optimizers]
+        played = self.play(p, listed)  # type: ignore[arg-type]
+        if self.step % self.log_every == 0:
+            self._log(played)
+
+    def _measured(self, played: list[Played]) -> dict[str, float | Tensor]:
+        values: dict[str, float | Tensor] = {}
+        for player, moved in zip(self.players, played, strict=True):
+            for name, part in moved.parts.items():
+                values[name] = part.raw
+                values |= {f"{name}/{key}": v for key, v in player.objective[name].measurements().items()}
+        return values
+
+    def _log(self, played: list[Played]) -> None:
+        values: dict[str, float] = {}
+        for player, moved in zip(self.players, played, strict=True):
+            values |= {f"raw/{name}": float(part.raw.detach()) for name, part in moved.parts.items()}
+            values |= {f"weighted/{name}": float(part.weighted.detach()) for name, part in moved.parts.items()}
+            values["loss" if player is self.players[0] else f"loss/{player.name}"] = float(moved.loss)
+            values |= {f"gradient_cosine/{name}": float(value) for name, value in moved.cosines.items()}
         broken = [name for name, value in values.items() if not math.isfinite(value)]
         if broken:
             raise NonFiniteLossError(f"{', '.join(broken)} not finite at step {self.step}")
-        for term in self.objective:
-            values |= {f"{term.name}/{name}": value for name, value in term.measurements().items()}
-            if skipped := int(term.skipped):
-                values[f"{term.name}/skipped_steps"] = float(skipped)
+        values |= {name: float(value) for name, value in self._measured(played).items() if "/" in name}
+        for player in self.players:
+            if skipped := int(player.skipped):
+                values[f"skipped_steps/{player.name}"] = float(skipped)
+            for term in player.objective:
+                if skipped := int(term.skipped):
+                    values[f"{term.name}/skipped_steps"] = float(skipped)
         for logger in self.loggers:
             logger.log_metrics(values, step=self.step)
 
-    def _network_parameters(self) -> list[torch.nn.Parameter]:
-        return [p for network in (self.encoder, self.decoder) if network is not None for p in network.parameters()]
+    def skipped(self) -> dict[str, int]:
+        """Return how many steps each term was left out of, by its name, where it was; also whole steps, by player."""
+        terms = {term.name: int(term.skipped) for term in all_terms(self.objective)}
+        whole = {f"every term of {player.name}": int(player.skipped) for player in self.players}
+        return {name: count for name, count in (terms | whole).items() if count}
 
     def _autocast(self) -> torch.autocast:
         # Codes that are scored and images that are looked at are computed in float32.

@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from disent_bench.forward import Pass
-from disent_bench.registry import TERMS, unknown_name
-from disent_bench.signatures import argument_hints
+from disent_bench.registry import unknown_name
+from disent_bench.signatures import Configured, settings_of
+from disent_bench.streams import Stream, seeded_apart
 from disent_bench.weights import Weight, make_weight
+
+if TYPE_CHECKING:
+    from disent_bench.players import Player
+
+Moves = Literal["both", "encoder", "decoder"]
 
 
 class SkipStep(Exception):
     """Raised by a term that is undefined on the batch at hand; the step goes on without it and the skip is counted."""
 
 
-class Term(nn.Module):
+class Term(nn.Module, metaclass=Configured):
     """One summand of a loss: a number computed from a `Pass`, unweighted, in nats per image where that makes sense.
 
     Subclasses implement ``forward(p) -> scalar`` and keep every constructor argument as an attribute of the same name.
+    Parameters of their own are made in `setup`, and random numbers drawn with `generator`.
 
     Args:
         weight: a number or a `Weight` (or its configuration mapping).
         start: the term is neither computed nor added before this step.
         orthogonal_to: name of another term; the component of this term's gradient that opposes that term's gradient is
             removed (`disent_bench.gradients`).
+        moves: the networks that the term's gradient reaches: ``"both"``, ``"encoder"`` (with the bottleneck) or
+            ``"decoder"``; the term's own parameters are always reached.
 
     Attributes:
         name: key in the objective, set by `register_term`.
-        needs: what the term reads beyond the posterior: ``"decoder"`` (logits), ``"second"`` (a second batch); and
-            ``"fitted"`` if it does not fit the decoder to the data itself, so that another term must.
+        needs: what the term reads that not every model has, words of `disent_bench.players.NEEDS`; and ``"fitted"`` if
+            it shapes a decoder that another term has to fit to the data.
     """
 
+    section: ClassVar[str] = "terms"
     name: ClassVar[str] = ""
     needs: frozenset[str] = frozenset()
     skipped: Tensor
@@ -47,14 +56,29 @@ class Term(nn.Module):
         weight: float | Mapping[str, Any] | Weight = 1.0,
         start: int = 0,
         orthogonal_to: str | None = None,
+        moves: Moves = "both",
     ) -> None:
         super().__init__()
         if start < 0:
             raise ValueError(f"start of a term is a step >= 0, not {start}")
+        if orthogonal_to is not None and orthogonal_to == self.name:
+            raise ValueError(f"term '{self.name}' cannot be orthogonal_to itself; name another term")
         self.weight = make_weight(weight)
         self.start = int(start)
         self.orthogonal_to = orthogonal_to
+        self.moves: Moves = moves
+        self.random = Stream(f"term {self.name}")
         self.register_buffer("skipped", torch.zeros((), dtype=torch.int64))
+
+    def setup(self, image_shape: tuple[int, int, int], latent_dim: int) -> None:
+        """Make the parameters of this term, once, after the networks; they train with the model.
+
+        Parameters that belong to an opponent are made by the terms of its objective, which are set up likewise.
+        """
+
+    def opponents(self) -> Sequence[Player]:
+        """Return the players that train beside the model on objectives of their own; called once."""
+        return ()
 
     def forward(self, p: Pass) -> Tensor:
         """Return the unweighted value.
@@ -64,26 +88,21 @@ class Term(nn.Module):
         """
         raise NotImplementedError
 
-    def measurements(self) -> dict[str, float]:
-        """Numbers worth logging beside the value, of the latest forward pass."""
+    def measurements(self) -> Mapping[str, float | Tensor]:
+        """Numbers worth logging beside the value, of the latest forward pass.
+
+        Tensors can also be read by weights in the next step; plain numbers, times for instance, are only logged.
+        """
         return {}
+
+    def generator(self, device: torch.device) -> torch.Generator:
+        """Return the generator of this term's random numbers, whose state is saved with the model."""
+        return self.random.on(device)
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor arguments, as a configuration writes them."""
-        values = {name: getattr(self, name) for name in term_arguments(type(self))}
+        values = {name: getattr(self, name) for name in settings_of(type(self))}
         return {name: v.settings() if isinstance(v, Weight) else v for name, v in values.items()}
-
-    def with_settings(self, changes: Mapping[str, Any]) -> Term:
-        """Return a fresh term of this kind with some arguments changed.
-
-        Raises:
-            ValueError: if an argument is unknown or has a bad value.
-        """
-        current = self.settings()
-        for name in changes:
-            if name not in current:
-                raise unknown_name(f"setting of term '{self.name}'", name, current)
-        return type(self)(**{**current, **changes})
 
 
 def choose(name: str, value: str, known: Sequence[str]) -> None:
@@ -94,17 +113,6 @@ def choose(name: str, value: str, known: Sequence[str]) -> None:
     """
     if value not in known:
         raise ValueError(f"{name} is one of {', '.join(known)}, not '{value}'")
-
-
-def term_arguments(cls: type[Term]) -> dict[str, Any]:
-    """Return the keyword arguments of ``cls`` and its bases, the most general first, each with its type hint."""
-    arguments: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
-        if issubclass(base, Term) and "__init__" in vars(base):
-            hints = argument_hints(base)
-            parameters = inspect.signature(base.__init__).parameters.values()
-            arguments.update({p.name: hints[p.name] for p in parameters if p.kind is p.KEYWORD_ONLY})
-    return arguments
 
 
 @dataclass(frozen=True)
@@ -119,10 +127,18 @@ class Objective(nn.Module):
     """An ordered sum of terms with distinct names; ``objective + term`` adds one.
 
     Calling it on a `Pass` returns every active term's `Part` by name; the loss is the sum of the weighted values.
+
+    Raises:
+        ValueError: if a name is missing, appears twice or is leaned on without being there.
     """
 
     def __init__(self, *terms: Term) -> None:
         super().__init__()
+        for term in terms:
+            if not isinstance(term, Term):
+                raise ValueError(f"an objective is made of terms, not of {term!r}")
+            if not term.name:
+                raise ValueError(f"{type(term).__qualname__} has no name; decorate it with @register_term(name)")
         names = [term.name for term in terms]
         for name in names:
             if names.count(name) > 1:
@@ -134,6 +150,7 @@ class Objective(nn.Module):
                     f"{', '.join(names)}"
                 )
         self.terms = nn.ModuleDict({term.name: term for term in terms})
+        self._opponents: list[Player] | None = None
 
     def __add__(self, term: Term) -> Objective:
         return Objective(*self, term)
@@ -146,50 +163,59 @@ class Objective(nn.Module):
             raise unknown_name("term", name, self.terms)
         return self.terms[name]  # type: ignore[return-value]
 
-    @property
-    def needs(self) -> frozenset[str]:
-        """Everything that some term reads beyond the posterior."""
-        return frozenset().union(*(term.needs for term in self))
+    def setup(self, image_shape: tuple[int, int, int], latent_dim: int) -> None:
+        """Let every term, those of opponents included, make its parameters; torch's generator stays as it was."""
+        for term in all_terms(self):
+            with seeded_apart(f"setup of term {term.name}"):
+                term.setup(image_shape, latent_dim)
 
-    def refuse_unfitted_decoder(self) -> None:
-        """Refuse a sum in which terms shape a decoder that no term fits to the data.
+    def opponents(self) -> list[Player]:
+        """Return the opponents of all terms, those of opponents included."""
+        if self._opponents is None:
+            own = [player for term in self for player in term.opponents()]
+            self._opponents = own + [further for player in own for further in player.objective.opponents()]
+        return self._opponents
+
+    def forward(self, p: Pass, step: int | None = None) -> dict[str, Part]:
+        """Evaluate the terms that have started; a term that skips this step is left out and counted.
+
+        Args:
+            p: the pass.
+            step: ``p.step`` as a plain number, where the caller knows it; else the device is asked.
 
         Raises:
-            ValueError: naming these terms.
+            ValueError: if a term returns something else than a scalar tensor.
         """
-        decoding = [term for term in self if "decoder" in term.needs]
-        if decoding and all("fitted" in term.needs for term in decoding):
-            names = ", ".join(f"'{term.name}'" for term in decoding)
-            raise ValueError(
-                f"no term fits the decoder that {names} would shape; take a base with a reconstruction term, or a term "
-                'on the encoder (side="encoder", where it has one)'
-            )
-
-    def forward(self, p: Pass) -> dict[str, Part]:
-        """Evaluate the terms that have started; a term that skips this step is left out and counted."""
+        now = int(p.step) if step is None else step
         parts = {}
         for term in self:
-            if p.step < term.start:
+            if now < term.start:
                 continue
             try:
                 raw = term(p)
             except SkipStep:
                 term.skipped += 1
                 continue
-            parts[term.name] = Part(raw, term.weight(raw, p.step))
+            if not isinstance(raw, Tensor) or raw.ndim > 0:
+                found = f"a tensor of shape {tuple(raw.shape)}" if isinstance(raw, Tensor) else f"{raw!r}"
+                raise ValueError(f"forward of term '{term.name}' returns a scalar tensor, not {found}")
+            parts[term.name] = Part(raw, term.weight(raw, p.step, p.last))
         return parts
 
     def settings(self) -> dict[str, dict[str, Any]]:
-        """Return each term's settings by name."""
-        return {term.name: term.settings() for term in self}
-
-    def with_settings(self, changes: Mapping[str, Mapping[str, Any]]) -> Objective:
-        """Return a fresh objective with some settings of some terms changed."""
-        for name in changes:
-            self[name]
-        return Objective(*(term.with_settings(changes.get(term.name, {})) for term in self))
+        """Return the settings of each term by its name, those of opponents' terms included."""
+        return {term.name: term.settings() for term in all_terms(self)}
 
 
-def make_term(name: str, **settings: Any) -> Term:
-    """Build a registered term by name."""
-    return TERMS[name].factory(**settings)
+def all_terms(objective: Objective) -> list[Term]:
+    """Return the terms of an objective and of its opponents' objectives.
+
+    Raises:
+        ValueError: if two have the same name.
+    """
+    found = [*objective, *(term for player in objective.opponents() for term in player.objective)]
+    names = [term.name for term in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"term '{name}' appears twice, in an opponent's objective as well; give one another name")
+    return found

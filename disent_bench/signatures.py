@@ -1,51 +1,21 @@
-"""Values that a user typed, checked against the type hints of what they configure."""
+"""Arguments of classes and functions, with their types: what can be set, and whether a value fits.
+
+Terms and bottlenecks are configured by their keyword arguments, which `Configured` checks when they are built.
+"""
 
 from __future__ import annotations
 
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, is_dataclass
+from functools import cache
 from typing import Any, Literal, Union
 
-import yaml
-
-
-def parse_value(text: str) -> Any:
-    """Read a value as YAML writes it, with every spelling of a number that Python knows (YAML 1.1 takes 1e-3 for a
-    word).
-
-    Raises:
-        ValueError: if the text is not YAML.
-    """
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"'{text}' is not a YAML value: {str(error).splitlines()[0]}") from None
-
-
-def parse_seeds(text: str, name: str = "--seeds") -> list[int]:
-    """Read ``0-4``, ``3`` or ``0-1,7`` as a list of seeds, in the order given, each once.
-
-    Raises:
-        ValueError: if the text is something else, naming ``name``.
-    """
-    seeds: dict[int, None] = {}
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ValueError(f"{name} takes numbers and ranges such as 0-4 or 0,2,7, not '{text}'")
-        span = range(int(first), int(last or first) + 1)
-        if not span:
-            raise ValueError(f"{name} {part.strip()} is empty; the smaller number comes first")
-        seeds.update(dict.fromkeys(span))
-    return list(seeds)
+from disent_bench.registry import unknown_name
 
 
 def argument_hints(function: Callable[..., Any]) -> dict[str, Any]:
@@ -118,3 +88,85 @@ def _describe(hint: Any) -> str:
         elif issubclass(typing.get_origin(option) or option, Mapping):
             parts.append("a mapping")
     return " or ".join(parts)
+
+
+@dataclass
+class _Changes:
+    """Settings that wait for the object that they are meant for, by its address."""
+
+    wanted: Mapping[str, Mapping[str, Any]]
+    built: dict[str, list[str]] = field(default_factory=dict)
+
+
+_CHANGES: ContextVar[_Changes | None] = ContextVar("changes", default=None)
+
+
+@contextmanager
+def changed(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+    """Give whatever is built meanwhile the ``settings`` under its address, in place of what its builder passes.
+
+    An address is ``terms.<name>`` of a term, ``bottleneck`` of the bottleneck. So a recipe builds its objective once,
+    with all that the user has set.
+
+    Raises:
+        ValueError: if a setting belongs to nothing that was built.
+    """
+    changes = _Changes(settings)
+    token = _CHANGES.set(changes)
+    try:
+        yield
+    finally:
+        _CHANGES.reset(token)
+    known = [f"{address}.{name}" for address, names in changes.built.items() for name in names]
+    for address, values in settings.items():
+        for name in values:
+            if f"{address}.{name}" not in known:
+                raise unknown_name("setting", f"{address}.{name}", known)
+
+
+class Configured(type):
+    """Class of the classes whose keyword-only arguments, those of their bases included, are their settings.
+
+    Each setting is an attribute of the same name, has the type of its hint, and can be given by `changed`.
+    """
+
+    name: str
+    section: str
+
+    @property
+    def address(cls) -> str:
+        """Where a configuration holds the settings."""
+        return f"{cls.section}.{cls.name}" if cls.section.endswith("s") else cls.section
+
+    def __call__(cls, *arguments: Any, **given: Any) -> Any:  # noqa: D102
+        hints = settings_of(cls)
+        changes = _CHANGES.get()
+        if changes is not None:
+            changes.built[cls.address] = list(hints)
+            wanted = changes.wanted.get(cls.address, {})
+            given |= {name: value for name, value in wanted.items() if name in hints}
+        for name in given:
+            if name not in hints:
+                raise unknown_name(f"setting of {cls.address}", name, hints)
+        checked = {name: check_type(f"{cls.address}.{name}", value, hints[name]) for name, value in given.items()}
+        built = super().__call__(*arguments, **checked)
+        lost = [name for name in hints if not hasattr(built, name)]
+        if lost:
+            raise ValueError(
+                f"{cls.__qualname__} does not keep its argument {', '.join(lost)} as an attribute of that name, from "
+                "which its settings are read"
+            )
+        return built
+
+
+@cache
+def settings_of(cls: type) -> Mapping[str, Any]:
+    """Return the keyword-only arguments of ``cls`` and its bases, the most general first, each with its type hint."""
+    arguments: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if isinstance(base, Configured) and "__init__" in vars(base):
+            init = vars(base)["__init__"]
+            hints = typing.get_type_hints(init)
+            parameters = inspect.signature(init).parameters.values()
+            arguments.update({p.name: hints.get(p.name, Any) for p in parameters if p.kind is p.KEYWORD_ONLY})
+    return arguments

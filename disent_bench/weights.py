@@ -12,16 +12,29 @@ from torch import Tensor, nn
 
 from disent_bench.registry import unknown_name
 
+_KINDS: dict[str, type[Weight]] = {}
+
 
 class Weight(nn.Module):
-    """Maps a term's raw value and the step to what is added to the loss.
+    """A coefficient of a term: from the raw value to the weighted one.
 
-    Memory lives in buffers, so it travels with checkpoints. Every constructor argument is kept as an attribute of the
-    same name: that is what `settings` reads.
+    A subclass is a kind of weight, known to configurations by its name in lower case. It keeps every constructor
+    argument as an attribute of the same name, and memory in buffers, which checkpoints keep: that is what `settings`
+    and a resumed run read. Nothing in ``forward`` asks the device for a value.
     """
 
-    def forward(self, raw: Tensor, step: int) -> Tensor:
-        """Return the weighted value of ``raw`` at ``step``."""
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _KINDS[cls.__name__.lower()] = cls
+
+    def forward(self, raw: Tensor, step: Tensor, last: Mapping[str, Tensor]) -> Tensor:
+        """Return the weighted value of ``raw``.
+
+        Args:
+            raw: the term's value, a scalar.
+            step: number of optimiser steps taken before, an integer scalar on the device of ``raw``.
+            last: measurements of the last step, as `disent_bench.forward.Pass` has them.
+        """
         raise NotImplementedError
 
     @property
@@ -42,7 +55,7 @@ class Constant(Weight):
         super().__init__()
         self.value = _finite("value", value)
 
-    def forward(self, raw: Tensor, step: int) -> Tensor:  # noqa: D102
+    def forward(self, raw: Tensor, step: Tensor, last: Mapping[str, Tensor]) -> Tensor:  # noqa: D102
         return self.value * raw
 
     def settings(self) -> float:  # noqa: D102
@@ -56,29 +69,23 @@ class Linear(Weight):
         super().__init__()
         self.first, self.last, self.steps = _finite("first", first), _finite("last", last), int(steps)
 
-    def forward(self, raw: Tensor, step: int) -> Tensor:  # noqa: D102
-        done = min(1.0, step / self.steps) if self.steps > 0 else 1.0
-        return (self.first + (self.last - self.first) * done) * raw
+    def forward(self, raw: Tensor, step: Tensor, last: Mapping[str, Tensor]) -> Tensor:  # noqa: D102
+        return (self.first + (self.last - self.first) * _done(step, self.steps, raw.dtype)) * raw
 
 
 class Capacity(Weight):
-    """``gamma * |raw - C|``, C growing linearly from 0 to ``capacity`` nats in ``steps`` [Burgess et al. 2018]."""
+    """``gamma * |raw - C|``, C growing linearly from 0 to ``capacity`` nats in ``steps`` (Burgess et al. 2018)."""
 
     def __init__(self, capacity: float, gamma: float = 1000.0, steps: int = 100_000) -> None:
         super().__init__()
-        self.capacity, self.gamma, self.steps = (
-            _finite("capacity", capacity),
-            _finite("gamma", gamma),
-            int(steps),
-        )
+        self.capacity, self.gamma, self.steps = _finite("capacity", capacity), _finite("gamma", gamma), int(steps)
 
-    def forward(self, raw: Tensor, step: int) -> Tensor:  # noqa: D102
-        target = self.capacity * min(1.0, step / self.steps) if self.steps > 0 else self.capacity
-        return self.gamma * (raw - target).abs()
+    def forward(self, raw: Tensor, step: Tensor, last: Mapping[str, Tensor]) -> Tensor:  # noqa: D102
+        return self.gamma * (raw - self.capacity * _done(step, self.steps, raw.dtype)).abs()
 
 
 class PI(Weight):
-    """PI controller of ControlVAE: the factor of ``raw`` steers it towards a growing set-point [Shao et al. 2020].
+    """PI controller of ControlVAE: the factor of ``raw`` steers it towards a growing set-point (Shao et al. 2020).
 
     With ``e = C - raw``: ``P = kp / (1 + exp(e)) + minimum``, ``I += ki * e`` unless the previous unclamped factor was
     below ``minimum`` (anti-windup), factor ``max(minimum, P + I)``. C starts at ``first`` and grows by ``increment``
@@ -104,17 +111,14 @@ class PI(Weight):
         self.register_buffer("integral", torch.zeros(()))
         self.register_buffer("previous", torch.tensor(float(minimum)))
 
-    def forward(self, raw: Tensor, step: int) -> Tensor:  # noqa: D102
-        set_point = min(self.target, self.first + self.increment * (step // self.every))
+    def forward(self, raw: Tensor, step: Tensor, last: Mapping[str, Tensor]) -> Tensor:  # noqa: D102
+        set_point = (self.first + self.increment * (step // self.every)).clamp(max=self.target)
         error = set_point - raw.detach()
         proportional = self.kp * torch.sigmoid(-error) + self.minimum
         grow = (self.previous >= self.minimum).to(error.dtype)
         self.integral = self.integral + grow * self.ki * error
         self.previous = proportional + self.integral
         return self.previous.clamp_min(self.minimum) * raw
-
-
-_KINDS: dict[str, type[Weight]] = {"constant": Constant, "linear": Linear, "capacity": Capacity, "pi": PI}
 
 
 def make_weight(value: float | Mapping[str, Any] | Weight) -> Weight:
@@ -138,6 +142,11 @@ def make_weight(value: float | Mapping[str, Any] | Weight) -> Weight:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"a weight is a number or a mapping with a kind, not {value!r}")
     return Constant(value)
+
+
+def _done(step: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
+    """Share of a schedule that is over, from 0 to 1."""
+    return (step.to(dtype) / steps).clamp(max=1.0) if steps > 0 else torch.ones_like(step, dtype=dtype)
 
 
 def _finite(name: str, value: float) -> float:

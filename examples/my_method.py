@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from disent_bench.forward import Pass
-from disent_bench.objective import Objective, Term
-from disent_bench.registry import register_method, register_term
+from disent_bench import Objective, Pass, Term, register_method, register_term
 from disent_bench.terms import KL, Reconstruction
 
 

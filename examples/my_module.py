@@ -7,7 +7,7 @@ import lightning
 import torch
 from torch import nn
 
-from disent_bench.registry import register_method
+from disent_bench import register_method
 
 
 @register_method("my_autoencoder")

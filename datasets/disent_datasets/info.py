@@ -30,6 +30,7 @@ class DatasetInfo:
         nuisance: what is drawn anew each time an image is asked for, in words; empty if nothing is.
         stored: the data set whose images are stored, if this one is a view of another; else None.
         on_demand: the sources of which nothing is stored: their images are made, or read, when they are asked for.
+        version: raised when the same factors give another image.
     """
 
     name: str
@@ -47,6 +48,7 @@ class DatasetInfo:
     nuisance: str = ""
     stored: DatasetInfo | None = None
     on_demand: tuple[str, ...] = ()
+    version: int = 1
 
     @property
     def nbytes(self) -> int:

@@ -40,6 +40,7 @@ def register_dataset(
     nuisance: str = "",
     stored: DatasetInfo | None = None,
     on_demand: Sequence[str] | None = None,
+    version: int = 1,
 ) -> Callable[[Factory], Factory]:
     """Register a data set: the decorated function turns a `Request` into its `FactorGrid`.
 
@@ -60,6 +61,7 @@ def register_dataset(
         stored: the data set whose images are stored, if this one is a view of another.
         on_demand: the sources of which nothing is stored: their images are made, or read, when they are asked for. By
             default that is ``"memory"`` if it is a source.
+        version: raised when the same factors give another image; it enters the keys of runs on these images.
 
     Raises:
         ValueError: if another function has registered the name, or a factor or source named does not exist.
@@ -90,6 +92,7 @@ def register_dataset(
         nuisance=nuisance,
         stored=stored,
         on_demand=tuple(on_demand),
+        version=version,
     )
 
     def register(factory: Factory) -> Factory:

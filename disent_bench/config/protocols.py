@@ -18,14 +18,17 @@ class Protocol:
 
     Attributes:
         name: file name without ending; stored with every score.
+        version: raised when what it asks for changes.
         title: one line for lists.
         note: what a reader of its table has to know.
         settings: what differs from the defaults of `disent_bench.config.resolve.Settings`.
-        methods: recipe hyperparameters under this protocol, by method.
+        methods: hyperparameters of recipes under this protocol, by method; ``training`` among them are settings under
+            which the method trains.
         scores: settings of the scores (`disent_metrics.protocol.ScoreProtocol`).
     """
 
     name: str
+    version: int
     title: str
     note: str
     settings: Mapping[str, Any] = field(default_factory=dict)

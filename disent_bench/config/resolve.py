@@ -2,158 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import disent_datasets
 import torch
 from disent_metrics.protocol import ScoreProtocol
-from lightning import LightningModule
 
-from disent_bench.config.protocols import load_protocol
-from disent_bench.module import Training, resolve_precision
-from disent_bench.objective import Objective, term_arguments
-from disent_bench.registry import METHODS, unknown_name
+from disent_bench.config.method import (
+    Model,
+    build_model,
+    hyperparameters,
+    is_module,
+    parse_method,
+    training_of,
+    with_base,
+)
+from disent_bench.config.protocols import Protocol, load_protocol
+from disent_bench.config.run import RunConfig
+from disent_bench.config.settings import SCHEDULE_NAMES, TRAINING_NAMES, Settings
+from disent_bench.config.versions import versions_of
+from disent_bench.module import resolve_precision
+from disent_bench.registry import unknown_name
 from disent_bench.signatures import argument_hints, check_type
 
-DEFAULT_BASE = "beta_tcvae"
 Tree = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Settings(Training):
-    """Settings of a run beside its method: those of the optimisation, and its schedule.
-
-    Attributes:
-        steps: optimiser steps.
-        batch_size: images per step.
-        sampler: which images a batch has: uniform, epochs, pairs, correlated or held_out (`disent_datasets.samplers`).
-        sampler_options: the sampler's own arguments.
-        log_every: steps between two logged lines.
-        checkpoint_every: steps between two checkpoints.
-        evaluate_every: steps between two evaluations during training; 0 for none.
-        evaluate_during: names of the scores computed during training.
-    """
-
-    steps: int = 300_000
-    batch_size: int = 64
-    sampler: str = "uniform"
-    sampler_options: Mapping[str, Any] = field(default_factory=dict)
-    log_every: int = 50
-    checkpoint_every: int = 5_000
-    evaluate_every: int = 0
-    evaluate_during: tuple[str, ...] = ("mig",)
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "latent_dim", "log_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
-        if self.evaluate_every < 0:
-            raise ValueError(f"evaluate_every is 0 (never) or a number of steps, not {self.evaluate_every}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate is above 0, not {self.learning_rate}")
-
-    @property
-    def training(self) -> Training:
-        """The part that the training module reads."""
-        return Training(**{name: getattr(self, name) for name in TRAINING_NAMES})
-
-
-TRAINING_NAMES = tuple(f.name for f in fields(Training))
-SCHEDULE_NAMES = ("log_every", "checkpoint_every", "evaluate_every", "evaluate_during")
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """Everything that a run depends on, resolved, save its seed and the content of its data.
-
-    Attributes:
-        method: canonical name, base first, regularisers sorted: ``beta_vae+gmg+topdis``.
-        recipes: hyperparameters of each part of the sum, by method name.
-        terms: settings of each term, by name; empty for a method that is a LightningModule of its own.
-        changes: what the user set against the protocol.
-        plugin: SHA-256 of the plugin files, or "" without any.
-    """
-
-    method: str
-    dataset: str
-    source: str
-    protocol: str
-    note: str
-    settings: Settings
-    recipes: Mapping[str, Mapping[str, Any]]
-    terms: Mapping[str, Mapping[str, Any]]
-    scores: ScoreProtocol
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    plugin: str = ""
-
-    def to_dict(self) -> Tree:
-        """Return plain data for ``config.yaml`` and ``result.json``."""
-        plain = asdict(self)
-        settings = plain.pop("settings")
-        if not self.terms:
-            settings = {name: value for name, value in settings.items() if name not in TRAINING_NAMES}
-        return json.loads(json.dumps({**plain, **settings}))
-
-    def key(self, fingerprint: str) -> str:
-        """Return the hash of what the result depends on, the data's ``fingerprint`` included.
-
-        Left out are paths, devices, the schedule of logging and checkpoints, and the recipes of a sum: its terms say
-        it all, so two ways to write one sum are one run.
-        """
-        meaning = self.to_dict()
-        for name in (
-            "method",
-            "note",
-            "protocol",
-            "changes",
-            *SCHEDULE_NAMES,
-            *(["recipes"] if self.terms else []),
-        ):
-            meaning.pop(name)
-        text = json.dumps({**meaning, "data": fingerprint}, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-    def objective(self) -> Objective:
-        """Build the objective with fresh terms."""
-        return _sum_of(self.recipes).with_settings(self.terms)
-
-
-def parse_method(text: str) -> list[str]:
-    """Split ``a+b+c`` into registered names in canonical order: the base first, regularisers sorted.
-
-    Raises:
-        ValueError: if a name is unknown or appears twice, or the names do not make a sum.
-    """
-    names = [name.strip() for name in text.split("+")]
-    for name in names:
-        METHODS[name]
-        if names.count(name) > 1:
-            raise ValueError(f"method '{name}' appears twice in '{text}'; change its weight with --set instead")
-    bases = [name for name in names if not is_regulariser(name)]
-    if len(bases) > 1:
-        raise ValueError(f"'{text}' has more than one base method: {', '.join(bases)}; keep one")
-    if len(names) > 1 and bases and is_module(bases[0]):
-        raise ValueError(
-            f"'{bases[0]}' is a LightningModule of its own; regularisers fit methods that are sums of terms"
-        )
-    return bases + sorted(name for name in names if name not in bases)
-
-
-def is_regulariser(name: str) -> bool:
-    """Whether the method called ``name`` is added to a base."""
-    return hasattr(METHODS[name].factory, "terms")
-
-
-def is_module(name: str) -> bool:
-    """Whether the method called ``name`` is a LightningModule of its own."""
-    factory = METHODS[name].factory
-    return inspect.isclass(factory) and issubclass(factory, LightningModule)
 
 
 def resolve(
@@ -168,9 +43,10 @@ def resolve(
 ) -> RunConfig:
     """Resolve what the user typed into a `RunConfig`.
 
-    Later wins: defaults of the code, the protocol, ``overrides`` of recipes and settings, ``overrides`` of terms. A
-    sum of regularisers alone stands on the ``default_base`` that one of them names, else on
-    `DEFAULT_BASE`.
+    Later wins: defaults of the code, training settings that the recipes carry, the protocol, what the protocol says of
+    these methods, ``overrides``. Settings of terms and of the bottleneck win over the hyperparameters that they come
+    from. A sum of regularisers alone stands on the ``default_base`` that one of them names, else on
+    `disent_bench.config.method.DEFAULT_BASE`.
 
     Raises:
         ValueError: if a name or key is unknown or a value is bad; the message says what would work.
@@ -180,106 +56,105 @@ def resolve(
     sources = disent_datasets.info(dataset).sources
     if source is not None and source not in sources:
         raise ValueError(f"data set '{dataset}' has no source '{source}'; known: {', '.join(sources)}")
-    overrides = dict(overrides or {})
-    parts = [_default_base(names), *names] if is_regulariser(names[0]) else names
-    own_module = is_module(parts[0])
-    tree: Tree = asdict(Settings(**_checked("", chosen.settings, argument_hints(Settings))))
-    if own_module:
-        tree = {key: value for key, value in tree.items() if key not in TRAINING_NAMES}
-    tree["methods"] = {name: {**_defaults(name), **chosen.methods.get(name, {})} for name in parts}
-    tree["terms"] = {} if own_module else _sum_of(tree["methods"]).settings()
-    scores = _nested({key: value for key, value in overrides.items() if key.startswith("scores.")}).get("scores", {})
-    for key in overrides:
-        if not key.startswith(("terms.", "scores.")):
-            _assign(tree, key, overrides[key])
-    settings = {key: tree[key] for key in tree if key not in ("methods", "terms")}
-    resolved = Settings(**_checked("", settings, argument_hints(Settings)))
-    for name in parts:
-        tree["methods"][name] = _checked(f"methods.{name}.", tree["methods"][name], _hints(name))
-    if not own_module:
-        precision = resolve_precision(resolved.precision, _torch_device(device))
-        resolved = Settings(**{**asdict(resolved), "precision": precision})
-        objective = _sum_of(tree["methods"])
-        tree["terms"] = objective.settings()
-    for key in overrides:
-        if key.startswith("terms."):
-            _assign(tree, key, overrides[key])
-    if not own_module:
-        terms = {
-            t.name: _checked(f"terms.{t.name}.", tree["terms"][t.name], term_arguments(type(t))) for t in objective
-        }
-        objective = objective.with_settings(terms)
-        objective.refuse_unfitted_decoder()
-        tree["terms"] = objective.settings()
+    parts = with_base(names)
+    typed = dict(overrides or {})
+    of_scores = {key: typed[key] for key in typed if key.startswith("scores.")}
+    of_parts = {key: typed[key] for key in typed if key.startswith(("terms.", "bottleneck."))}
+    rest = {key: typed[key] for key in typed if key not in of_scores and key not in of_parts}
+    known, hints = _known(parts)
+    # A protocol speaks of encoders and optimisers, which a LightningModule of the user's own sees to itself.
+    of_protocol = {key: value for key, value in chosen.settings.items() if key in known or key not in TRAINING_NAMES}
+    layers = [known, training_of(parts), of_protocol, _of_methods(chosen, parts), rest]
+    folded: Tree = {}
+    for layer in layers:
+        for key, value in layer.items():
+            if key not in known:
+                raise unknown_name("setting", key, [*known, *_parts_of(parts, known)])
+            folded[key] = check_type(key, value, hints[key])
+    settings = Settings(**{key: value for key, value in folded.items() if not key.startswith("methods.")})
+    methods = {name: _below(f"methods.{name}", folded) for name in parts}
+    model = None
+    if is_module(parts[0]):
+        if of_parts:
+            raise unknown_name("setting", next(iter(of_parts)), known)
+    else:
+        settings = Settings(**{**asdict(settings), "precision": resolve_precision(settings.precision, _torch(device))})
+        model = _built(methods, of_parts, known)
     return RunConfig(
         method="+".join(names),
         dataset=dataset,
         source=source or sources[0],
         protocol=protocol,
+        version=chosen.version,
         note=chosen.note,
-        settings=resolved,
-        recipes=tree["methods"],
-        terms=tree["terms"],
-        scores=ScoreProtocol.from_mapping(protocol, _merged(chosen.scores, scores)),
-        changes={key: value for key, value in overrides.items() if key not in SCHEDULE_NAMES},
-        plugin=hashlib.sha256(b"".join(sorted(Path(p).read_bytes() for p in plugins))).hexdigest() if plugins else "",
+        settings=settings,
+        methods=methods,
+        bottleneck={} if model is None else {"name": model.bottleneck.name, **model.bottleneck.settings()},
+        terms={} if model is None else model.objective.settings(),
+        scores=score_protocol(chosen, of_scores),
+        changes={key: value for key, value in typed.items() if key not in SCHEDULE_NAMES},
+        versions=versions_of(parts, model, settings, dataset),
+        plugins=tuple(str(path) for path in plugins),
     )
 
 
-def _torch_device(device: str) -> torch.device:
+def score_protocol(protocol: Protocol, changes: Mapping[str, Any]) -> ScoreProtocol:
+    """Return the scores of a protocol with some ``changes``, keys of which start with ``scores.``.
+
+    Raises:
+        ValueError: if a key is unknown.
+    """
+    own = _nested(changes).get("scores", {})
+    return ScoreProtocol.from_mapping(protocol.name, _merged({**protocol.scores, "version": protocol.version}, own))
+
+
+def _known(parts: Sequence[str]) -> tuple[Tree, Tree]:
+    """Defaults of all settings but those of terms, bottleneck and scores, and their type hints."""
+    left_out = TRAINING_NAMES if is_module(parts[0]) else ()
+    known = {key: value for key, value in asdict(Settings()).items() if key not in left_out}
+    hints = {key: hint for key, hint in argument_hints(Settings).items() if key in known}
+    for name in parts:
+        defaults, own_hints = hyperparameters(name)
+        known |= {f"methods.{name}.{key}": value for key, value in defaults.items()}
+        hints |= {f"methods.{name}.{key}": hint for key, hint in own_hints.items()}
+    return known, hints
+
+
+def _of_methods(protocol: Protocol, parts: Sequence[str]) -> Tree:
+    """What a protocol says of these methods: training settings by name, hyperparameters below the method's name."""
+    said: Tree = {}
+    for name in parts:
+        for key, value in protocol.methods.get(name, {}).items():
+            said |= value if key == "training" else {f"methods.{name}.{key}": value}
+    return said
+
+
+def _built(methods: Mapping[str, Tree], changes: Mapping[str, Any], known: Tree) -> Model:
+    wanted: dict[str, Tree] = {}
+    for key, value in changes.items():
+        *address, name = key.split(".")
+        if len(address) != (2 if address[0] == "terms" else 1):
+            raise unknown_name("setting", key, [*known, *_parts_of(list(methods), known)])
+        wanted.setdefault(".".join(address), {})[name] = value
+    return build_model(methods, wanted)
+
+
+def _parts_of(parts: Sequence[str], known: Tree) -> list[str]:
+    """All settings of terms and bottleneck, for a message about one that does not exist."""
+    if is_module(parts[0]):
+        return []
+    model = build_model({name: _below(f"methods.{name}", known) for name in parts})
+    terms = [f"terms.{name}.{key}" for name, settings in model.objective.settings().items() for key in settings]
+    return [*terms, *(f"bottleneck.{key}" for key in model.bottleneck.settings())]
+
+
+def _below(address: str, tree: Tree) -> Tree:
+    return {key.removeprefix(f"{address}."): tree[key] for key in tree if key.startswith(f"{address}.")}
+
+
+def _torch(device: str) -> torch.device:
     """The device that Lightning will choose, as far as the precision depends on it."""
     return torch.device("cuda" if device in ("auto", "cuda") and torch.cuda.is_available() else "cpu")
-
-
-def _default_base(names: Sequence[str]) -> str:
-    own = [getattr(METHODS[name].factory, "default_base", None) for name in names]
-    return next((base for base in own if base is not None), DEFAULT_BASE)
-
-
-def _sum_of(recipes: Mapping[str, Mapping[str, Any]]) -> Objective:
-    built = [METHODS[name].factory(**arguments) for name, arguments in recipes.items()]
-    objective = built[0].objective()
-    for recipe in built[1:]:
-        for term in recipe.terms():
-            objective = objective + term
-    return objective
-
-
-def _hints(name: str) -> dict[str, Any]:
-    return {key: hint for key, hint in argument_hints(METHODS[name].factory).items() if key != "image_shape"}
-
-
-def _defaults(name: str) -> Tree:
-    parameters = inspect.signature(METHODS[name].factory).parameters
-    missing = [key for key in _hints(name) if parameters[key].default is inspect.Parameter.empty]
-    if missing:
-        raise ValueError(f"method '{name}' has hyperparameters without a default: {', '.join(missing)}")
-    return {key: parameters[key].default for key in _hints(name)}
-
-
-def _checked(prefix: str, values: Mapping[str, Any], hints: Mapping[str, Any]) -> Tree:
-    return {key: check_type(prefix + key, value, hints[key]) for key, value in values.items()}
-
-
-def _assign(tree: Tree, key: str, value: Any) -> None:
-    *path, last = key.split(".")
-    known = list(_leaves(tree))
-    if key not in known:
-        raise unknown_name("setting", key, known)
-    branch = tree
-    for part in path:
-        branch = branch[part]
-    branch[last] = value
-
-
-def _leaves(tree: Tree, depth: int = 0) -> Iterator[str]:
-    for key, value in tree.items():
-        # methods.NAME.x and terms.NAME.x; deeper down a mapping is one value
-        branch = (depth == 0 and key in ("methods", "terms")) or (depth == 1 and isinstance(value, dict))
-        if not branch:
-            yield key
-            continue
-        yield from (f"{key}.{leaf}" for leaf in _leaves(value, depth + 1))
 
 
 def _nested(dotted: Mapping[str, Any]) -> Tree:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, TypeVar
 
-from disent_bench.leaderboard.records import Row, ScoreSummary, score_changes, settings_text
+from disent_bench.leaderboard.records import score_changes, settings_text
+from disent_bench.leaderboard.statistics import Row, ScoreSummary
 
 Cell = TypeVar("Cell")
 
@@ -65,16 +66,23 @@ class Table:
 
 
 def tables(rows: Iterable[Row]) -> list[Table]:
-    """Return one table per protocol, score settings, data set and source, sorted by these names.
+    """Return one table per protocol, way of scoring, data set and source, sorted by these names.
 
     Changed settings that several rows share stand in the title, others in the labels of their lines. Lines are sorted
     by method, unchanged settings first. A score of the training side (``..._train``) has no column where its
     ``..._test`` or ``..._eval`` has one.
     """
-    groups: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        groups[row.protocol, settings_text(score_changes(row.changes)), row.dataset, row.source].append(row)
-    return [_table(groups[name]) for name in sorted(groups)]
+        scored = (row.scoring.label, settings_text(score_changes(row.changes)), row.scoring.key)
+        groups[row.protocol, *scored, row.dataset, row.source].append(row)
+    ordered = [groups[name] for name in sorted(groups)]
+    titles = [_title(group[0]) for group in ordered]
+    found = []
+    for group, title in zip(ordered, titles, strict=True):
+        rivals = [other[0] for other, same in zip(ordered, titles, strict=True) if same == title]
+        found.append(_table(group, _score_versions(group[0], rivals)))
+    return found
 
 
 def grid(table: Table, text: Callable[[str], Cell], cell: Callable[[ScoreSummary, bool], Cell]) -> list[list[Cell]]:
@@ -114,7 +122,27 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
 
 
-def _table(rows: Sequence[Row]) -> Table:
+def _title(row: Row, shared: Mapping[str, Any] | None = None) -> str:
+    """What tells a table apart, save versions; ``shared`` settings stand beside those of the scores."""
+    scoring = row.scoring.label or row.protocol
+    own = row.scoring.protocol in ("", row.protocol)
+    said = f"protocol {scoring}" if own else f"protocol {row.protocol}, scores of {scoring}"
+    changes = settings_text(score_changes(row.changes) | dict(shared or {}))
+    return f"{row.dataset} ({row.source}), {said}" + (f" [{changes}]" if changes else "")
+
+
+def _score_versions(row: Row, rivals: Sequence[Row]) -> str:
+    """What tells the scoring of a table from that of others with the same title."""
+    if len(rivals) < 2:
+        return ""
+    if not row.scoring.key:
+        return "versions of scores not recorded"
+    versions = [rival.scoring.versions for rival in rivals if rival.scoring.key]
+    differing = [n for n, v in row.scoring.versions.items() if any(other.get(n) != v for other in versions)]
+    return ", ".join(f"{name} version {row.scoring.versions[name]}" for name in differing) or "versions recorded"
+
+
+def _table(rows: Sequence[Row], versions: str) -> Table:
     shared = _shared_changes(rows)
     labels = _labels(rows, shared)
     order = sorted(range(len(rows)), key=lambda i: (rows[i].method, len(rows[i].changes), labels[i]))
@@ -127,8 +155,7 @@ def _table(rows: Sequence[Row]) -> Table:
     )
     first = rows[0]
     return Table(
-        title=f"{first.dataset} ({first.source}), protocol {first.protocol}"
-        + (f" [{settings_text(shared)}]" if shared else ""),
+        title=_title(first, shared) + (f" ({versions})" if versions else ""),
         notes=tuple(dict.fromkeys(row.note for row in rows if row.note)),
         columns=columns,
         lines=lines,
@@ -150,12 +177,47 @@ def _shared_changes(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _labels(rows: Sequence[Row], shared: Mapping[str, Any]) -> list[str]:
-    """Name rows by method and settings not ``shared``; those that still share a name add the start of their key."""
-    names = []
-    for row in rows:
-        changes = {name: value for name, value in row.changes.items() if name not in shared}
-        names.append(f"{row.method} [{settings_text(changes)}]" if changes else row.method)
-    return [f"{n} #{row.key[:6]}" if names.count(n) > 1 else n for n, row in zip(names, rows, strict=True)]
+    """Name rows by method and settings not ``shared``; those that share a name add what else they differ in."""
+    told = [{name: value for name, value in row.changes.items() if name not in shared} for row in rows]
+    names = [(row.method, settings_text(changes)) for row, changes in zip(rows, told, strict=True)]
+    labels = []
+    for row, changes, name in zip(rows, told, names, strict=True):
+        rivals = [other for other, same in zip(rows, names, strict=True) if same == name]
+        said = ", ".join(text for text in (settings_text(changes), _difference(row, rivals)) if text)
+        labels.append(f"{row.method} [{said}]" if said else row.method)
+    return labels
+
+
+def _difference(row: Row, rivals: Sequence[Row]) -> str:
+    """The resolved settings and versions in which a row differs from others of its name."""
+    if len(rivals) < 2:
+        return ""
+    if "versions" not in row.config:
+        return "versions not recorded"
+    settings = [_flat(rival.config) for rival in rivals if "versions" in rival.config]
+    own = _flat(row.config)
+    differing = {n: v for n, v in own.items() if any(other.get(n, MISSING) != v for other in settings)}
+    code = [n.removeprefix("versions.code ") for n in differing if n.startswith("versions.code ")]
+    versions = [(n.removeprefix("versions."), v) for n, v in differing.items() if n.startswith("versions.")]
+    said = [f"{name} version {value}" for name, value in versions if not name.startswith("code ")]
+    said += [f"{name} as of {row.key[:4]}" for name in code]
+    plain = {name: value for name, value in differing.items() if not name.startswith("versions.")}
+    said = [text for text in (settings_text(plain), *said) if text]
+    return ", ".join(said) or ("other data" if len(settings) > 1 else "versions recorded")
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by dotted name, without those that do not tell how a network was trained."""
+    passed_over = {"method", "note", "protocol", "version", "changes", "scores", "plugins", "log_every"}
+    passed_over |= {"checkpoint_every", "evaluate_every", "evaluate_during"}
+    passed_over |= {"methods"} if config.get("terms") else set()
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if not prefix and name in passed_over:
+            continue
+        nested = isinstance(value, Mapping) and bool(value)
+        flat |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return flat
 
 
 def _columns(rows: Sequence[Row]) -> tuple[Column, ...]:

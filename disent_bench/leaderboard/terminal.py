@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from disent_bench.leaderboard.records import ScoreSummary
+from disent_bench.leaderboard.statistics import ScoreSummary
 from disent_bench.leaderboard.tables import Table, grid, legend, number
 
 

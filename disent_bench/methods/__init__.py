@@ -1,5 +1,5 @@
-"""Recipes: a base method is an objective, a regulariser is a list of terms that fits any base."""
+"""Recipes, one per file: a base method is an objective, a regulariser is a list of terms that fits any base."""
 
-from disent_bench.methods import autoencoders, geometry, topdis
+from disent_bench.registry import import_modules
 
-__all__ = ["autoencoders", "geometry", "topdis"]
+import_modules(__name__)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from disent_bench.objective import Term
 from disent_bench.registry import register_method
-from disent_bench.terms import Topological
+from disent_bench.terms.topological import Topological
 
 
 @register_method("topdis", paper="arXiv:2308.12696")

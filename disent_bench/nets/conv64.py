@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from disent_bench.nets.transposed import TransposedConvolution
+from disent_bench.registry import register_network
 
 IMAGE_SIZE = 64
 
@@ -42,7 +44,6 @@ def normal_002(module: nn.Module) -> None:
 class Variant:
     """Widths and kernels of one encoder-decoder pair; the decoder's stride-2 kernels are always 4."""
 
-    source: str
     channels: tuple[int, int, int, int]
     kernels: tuple[int, int, int, int]
     hidden: int
@@ -51,43 +52,10 @@ class Variant:
     decoder_channels: tuple[int, int, int] | None = None
 
 
-_LOCATELLO = "Locatello et al., ICML 2019 (disentanglement_lib)"
-_TOPDIS = "Balabin et al., ICML 2024 (TopDis)"
-NETWORKS: dict[str, Variant] = {
-    "locatello2019": Variant(
-        f"{_LOCATELLO}: kernel 2 in the last two convolutions",
-        (32, 32, 64, 64),
-        (4, 4, 2, 2),
-        256,
-        False,
-        glorot_uniform,
-        decoder_channels=(64, 32, 32),
-    ),
-    "roth2023": Variant(
-        "Roth et al., ICLR 2023 (disentangling-correlated-factors): kernel 4 throughout",
-        (32, 32, 64, 64),
-        (4, 4, 4, 4),
-        256,
-        False,
-        kaiming_uniform,
-        decoder_channels=(64, 32, 32),
-    ),
-    "topdis_small": Variant(
-        f"{_TOPDIS}: dSprites with FactorVAE", (32, 32, 64, 64), (4, 4, 4, 4), 128, True, normal_002
-    ),
-    "topdis_medium": Variant(
-        f"{_TOPDIS}: 3D Shapes, MPI3D, 3D Faces", (32, 32, 64, 64), (4, 4, 4, 4), 256, True, normal_002
-    ),
-    "topdis_large": Variant(
-        f"{_TOPDIS}: dSprites with the other bases", (32, 64, 128, 256), (4, 4, 4, 4), 512, True, normal_002
-    ),
-}
-
-
 class Encoder(nn.Module):
-    """Maps images ``(b, c, 64, 64)`` in [0, 1] to the posterior's mean and log-variance, each ``(b, latent_dim)``."""
+    """Maps images ``(b, c, 64, 64)`` in [0, 1] to features ``(b, num_features)``."""
 
-    def __init__(self, variant: Variant, image_channels: int, latent_dim: int) -> None:
+    def __init__(self, variant: Variant, image_channels: int, num_features: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         width = image_channels
@@ -100,12 +68,12 @@ class Encoder(nn.Module):
             layers += [nn.Flatten(), nn.Linear(width * 16, variant.hidden), nn.ReLU()]
         self.features = nn.Sequential(*layers)
         # A 1x1 convolution on a 1x1 map is this linear layer.
-        self.head = nn.Linear(variant.hidden, 2 * latent_dim)
+        self.head = nn.Linear(variant.hidden, num_features)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ``mean`` and ``logvar``."""
-        mean, logvar = self.head(self.features(images)).chunk(2, dim=1)
-        return mean, logvar
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the features."""
+        features: Tensor = self.head(self.features(images))
+        return features
 
 
 class Decoder(nn.Module):
@@ -136,20 +104,59 @@ class Decoder(nn.Module):
         return self.first.weight.norm(dim=0)
 
 
-def build_network(name: str, image_shape: tuple[int, int, int], latent_dim: int = 10) -> tuple[Encoder, Decoder]:
-    """Build the encoder and decoder called ``name`` for images ``(channels, 64, 64)``.
+def build_pair(
+    variant: Variant, image_shape: tuple[int, int, int], latent_dim: int, num_features: int
+) -> tuple[Encoder, Decoder]:
+    """Build encoder and decoder of a variant for images ``(channels, 64, 64)``.
 
     Raises:
-        ValueError: if the name is unknown or the images are not 64x64.
+        ValueError: if the images are not 64x64.
     """
-    if name not in NETWORKS:
-        raise ValueError(f"unknown network '{name}'; known: {', '.join(NETWORKS)}")
     channels, *size = image_shape
     if size != [IMAGE_SIZE, IMAGE_SIZE]:
-        raise ValueError(f"network '{name}' takes 64x64 images, not {size[0]}x{size[1]}")
-    variant = NETWORKS[name]
-    encoder, decoder = Encoder(variant, channels, latent_dim), Decoder(variant, channels, latent_dim)
+        raise ValueError(
+            f"takes 64x64 images, not {size[0]}x{size[1]}; register a network for that size (register_network)"
+        )
+    encoder, decoder = Encoder(variant, channels, num_features), Decoder(variant, channels, latent_dim)
     for network in (encoder, decoder):
         network.apply(variant.initialise)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return encoder, decoder
+
+
+def _register(name: str, title: str, paper: str, variant: Variant) -> None:
+    build = partial(build_pair, variant)
+    build.__doc__, build.__module__, build.__qualname__ = title, __name__, f"build_pair[{name}]"  # type: ignore[attr-defined]
+    register_network(name, paper=paper)(build)
+
+
+_register(
+    "locatello2019",
+    "disentanglement_lib's: kernel 2 in the last two convolutions (Locatello et al. 2019).",
+    "arXiv:1811.12359",
+    Variant((32, 32, 64, 64), (4, 4, 2, 2), 256, False, glorot_uniform, decoder_channels=(64, 32, 32)),
+)
+_register(
+    "roth2023",
+    "disentangling-correlated-factors': kernel 4 throughout (Roth et al. 2023).",
+    "arXiv:2210.07347",
+    Variant((32, 32, 64, 64), (4, 4, 4, 4), 256, False, kaiming_uniform, decoder_channels=(64, 32, 32)),
+)
+_register(
+    "topdis_small",
+    "TopDis's for dSprites with FactorVAE (Balabin et al. 2024).",
+    "arXiv:2308.12696",
+    Variant((32, 32, 64, 64), (4, 4, 4, 4), 128, True, normal_002),
+)
+_register(
+    "topdis_medium",
+    "TopDis's for 3D Shapes, MPI3D and 3D Faces (Balabin et al. 2024).",
+    "arXiv:2308.12696",
+    Variant((32, 32, 64, 64), (4, 4, 4, 4), 256, True, normal_002),
+)
+_register(
+    "topdis_large",
+    "TopDis's for dSprites with the other bases (Balabin et al. 2024).",
+    "arXiv:2308.12696",
+    Variant((32, 64, 128, 256), (4, 4, 4, 4), 512, True, normal_002),
+)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from disent_bench.files import write_atomically
-
-SCHEMA = 1
+from disent_bench.runs.result import Result, Scoring
 
 
 class RunBusyError(RuntimeError):
@@ -42,12 +40,18 @@ class RunKey:
 @dataclass(frozen=True)
 class RunFolder:
     """Files of one run: config.yaml, last.ckpt, metrics.jsonl, traversals.png, TensorBoard events, result.json;
-    output.log if it was part of a study.
+    scores/ if it was scored again in another way; output.log if it was part of a study.
 
-    ``result.json`` exists if and only if the run is done; ``failure.json`` says why the latest try ended otherwise.
+    ``config.yaml`` is all that is needed to run, resume or load it. ``result.json`` exists if and only if the run is
+    done; ``failure.json`` says why the latest try ended otherwise.
     """
 
     path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration, seed and data included."""
+        return self.path / "config.yaml"
 
     @property
     def result(self) -> Path:
@@ -61,13 +65,18 @@ class RunFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """The state to go on from."""
+        """The state to resume from."""
         return self.path / "last.ckpt"
 
     @property
     def metrics(self) -> Path:
         """Logged values, one JSON object a line."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of TensorBoard's events."""
+        return self.path / "tensorboard"
 
     @property
     def traversals(self) -> Path:
@@ -79,6 +88,10 @@ class RunFolder:
         """What the tries of a run wrote that was a process of its own, one after the other."""
         return self.path / "output.log"
 
+    def scores(self, scoring: Scoring) -> Path:
+        """Return where the result under a scoring other than the run's first stands."""
+        return self.path / "scores" / f"{scoring.protocol}-{scoring.key}.json"
+
     def state(self) -> Literal["done", "failed", "unfinished", "new"]:
         """Return how far the run is."""
         if self.result.exists():
@@ -87,18 +100,40 @@ class RunFolder:
             return "failed"
         return "unfinished" if self.checkpoint.exists() else "new"
 
+    def is_scored(self, scoring: Scoring) -> bool:
+        """Whether the run is done and was scored in this way.
+
+        Raises:
+            ValueError: if its result cannot be read.
+        """
+        if not self.result.exists():
+            return False
+        if self.scores(scoring).exists():
+            return True
+        try:
+            return Result.read(self.result).scoring.key == scoring.key
+        except ValueError as error:
+            raise ValueError(f"{self.result}: {error}; delete it to run again") from None
+
     def write_config(self, config: Mapping[str, Any]) -> None:
-        """Write the resolved configuration."""
-        write_atomically(self.path / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+        """Write the resolved configuration, if it is not there."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.config.exists():
+            write_atomically(self.config, yaml.safe_dump(dict(config), sort_keys=False))
 
-    def write_result(self, record: Mapping[str, Any]) -> None:
-        """Write the result, which ends the run, and forget an earlier failure."""
-        write_atomically(self.result, json.dumps({"schema": SCHEMA, **record}, indent=2) + "\n")
-        self.failure.unlink(missing_ok=True)
+    def read_config(self) -> dict[str, Any]:
+        """Read what `write_config` wrote.
 
-    def write_failure(self, record: Mapping[str, Any]) -> None:
-        """Write why the run failed."""
-        write_atomically(self.failure, json.dumps({"schema": SCHEMA, **record}, indent=2) + "\n")
+        Raises:
+            ValueError: if this is no folder of a run; the message names it.
+        """
+        try:
+            content = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise ValueError(f"{self.path} is not the folder of a run: {error}") from None
+        if not isinstance(content, dict):
+            raise ValueError(f"{self.config} is not the configuration of a run")
+        return content
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,12 +25,14 @@ class Scoring:
         version: its version; 0 if it was not recorded (schema 1).
         key: hash of the scores' versions and resolved settings; empty if it was not recorded (schema 1).
         changes: what the user set against the protocol, such as ``{"num_train": 500}``.
+        versions: of the scores, by name.
     """
 
     protocol: str
     version: int = 0
     key: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -88,7 +90,9 @@ class Report:
             raise ValueError(f"'schema' is {schema!r}; this version reads {' and '.join(map(str, READABLE))}")
         if schema == 1:
             document["scoring"] = _scoring_of_schema_1(document)
-        return cls(**{f.name: _field(document, f.name, str(f.type)) for f in fields(cls)})
+        optional = {f.name for f in fields(cls) if f.default is not MISSING or f.default_factory is not MISSING}
+        given = [f for f in fields(cls) if f.name in document or f.name not in optional]
+        return cls(**{f.name: _field(document, f.name, str(f.type)) for f in given})
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,8 @@ class Result(Report):
     Attributes:
         scores: every number by its key; NaN where a score is not a number.
         errors: reason by score name, for scores that could not be computed.
-        notes: what the reader of the numbers should know about the data they come from.
         untrained: scores of the same network before training.
+        notes: what the reader of the numbers should know about the data they come from.
         seconds: wall-clock seconds by score name.
         training: steps, seconds, steps per second, peak memory in MB, skipped steps by term.
         config: the resolved configuration (`disent_bench.config.RunConfig.to_dict`).
@@ -108,12 +112,12 @@ class Result(Report):
 
     scores: Mapping[str, float]
     errors: Mapping[str, str]
-    notes: tuple[str, ...]
     untrained: Mapping[str, float]
-    seconds: Mapping[str, float]
-    training: Mapping[str, Any]
-    config: Mapping[str, Any]
-    environment: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,10 +127,12 @@ class Failure(Report):
     Attributes:
         reason: one line.
         traceback: for an error that nobody foresaw, else empty.
+        config: the resolved configuration.
     """
 
     reason: str
     traceback: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _scoring_of_schema_1(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,8 +144,6 @@ def _scoring_of_schema_1(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _field(document: Mapping[str, Any], name: str, kind: str) -> Any:
-    if name == "traceback":
-        return document.get(name, "")
     value = document.get(name)
     if kind == "Scoring":
         given = _typed(name, value, dict)

@@ -6,8 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from disent_bench.config.resolve import RunConfig
+import disent_datasets
+
+from disent_bench.config.run import RunConfig
 from disent_bench.runs.folder import RunFolder
+from disent_bench.runs.model import rehearse
 from disent_bench.runs.train import Outcome, run
 
 
@@ -22,12 +25,17 @@ def run_seeds(
     """Bring the runs of several seeds to their end, one after the other; an interruption ends the series.
 
     A run that fails is recorded and does not keep the next from starting. One line on stderr says how each ended.
+
+    Raises:
+        DataError: if the data set is missing or damaged.
+        ValueError: if the configuration does not fit the data, or fails on its first batch.
     """
+    rehearse(config, disent_datasets.load(config.dataset, data_dir=data_dir, source=config.source))
     outcomes = []
     for seed in seeds:
         print(f"{config.method} on {config.dataset}, protocol {config.protocol}, seed {seed}", file=sys.stderr)
-        outcome = run(config, seed, runs=runs, data_dir=data_dir, accelerator=accelerator, say=_say)
-        _say(ending(outcome))
+        outcome = run(config, seed, runs=runs, data_dir=data_dir, accelerator=accelerator, say=say)
+        say(ending(outcome))
         outcomes.append(outcome)
         if outcome.status == "interrupted":
             break
@@ -48,5 +56,6 @@ def ending(outcome: Outcome) -> str:
             return f"failed: {outcome.reason}"
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Print a line about the run at hand."""
     print(f"  {line}", file=sys.stderr, flush=True)

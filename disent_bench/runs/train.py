@@ -1,15 +1,12 @@
-"""One run: build, train or go on, score, write the result."""
+"""One run: skip it if it is done, score it if only that is missing, resume it if it was interrupted, else train it."""
 
 from __future__ import annotations
 
-import logging
-import platform
+import shutil
 import time
 import traceback
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,19 +14,28 @@ import lightning
 import numpy as np
 import torch
 from disent_datasets import DataError, DisentDataModule, FactorGrid
-from disent_datasets.samplers import make_sampler
 from lightning import LightningModule
 from lightning.pytorch.loggers import TensorBoardLogger
 
-import disent_bench
-from disent_bench.config.resolve import RunConfig, is_module
+from disent_bench.config.protocols import load_protocol
+from disent_bench.config.resolve import score_protocol
+from disent_bench.config.run import RunConfig
+from disent_bench.files import write_atomically
 from disent_bench.module import DisentModule, NonFiniteLossError
-from disent_bench.registry import METHODS
+from disent_bench.plugins import load_plugins
+from disent_bench.registry import UnknownNameError
 from disent_bench.runs.callbacks import AtomicCheckpoint, Checkpoint, Evaluate, Interrupted, Throughput, Traversals
+from disent_bench.runs.callbacks.checkpoint import undisturbed
+from disent_bench.runs.callbacks.evaluate import score_module
 from disent_bench.runs.folder import RunBusyError, RunFolder, RunKey
 from disent_bench.runs.loggers import JsonLinesLogger
+from disent_bench.runs.model import load_run, module_for, reads_second, shape_of
+from disent_bench.runs.provenance import provenance
+from disent_bench.runs.quiet import quiet_lightning
+from disent_bench.runs.result import Failure, Report, Result
 
 TRAVERSAL_CODES = 512
+Say = Callable[[str], None]
 
 
 class TrainingError(RuntimeError):
@@ -46,42 +52,18 @@ class Outcome:
     reason: str = ""
 
 
-def build_module(config: RunConfig, grid: FactorGrid) -> LightningModule:
-    """Build the module of a configuration for images of ``grid``; initial weights come from torch's generator."""
-    height, width, channels = grid.shape
-    shape = (channels, height, width)
-    base = next(iter(config.recipes))
-    if is_module(base):
-        return METHODS[base].factory(image_shape=shape, **config.recipes[base])
-    settings = config.settings
-    return DisentModule(config.objective(), shape, len(grid), settings.training, settings.log_every)
-
-
 def run_key(config: RunConfig, seed: int, grid: FactorGrid) -> RunKey:
     """Name the run of a configuration with a seed, trained on ``grid``."""
     return RunKey(config.protocol, config.dataset, config.method, config.key(grid.fingerprint), seed)
 
 
-def rehearse(config: RunConfig, grid: FactorGrid) -> None:
-    """Build what a run draws, scores and trains with, so that a mistake shows before anything is trained.
-
-    A LightningModule of the user's own is not built: what happens in it is the run's affair.
-
-    Raises:
-        ValueError: if a setting has no meaning, or does not fit the data.
-    """
-    make_sampler(config.settings.sampler, grid, config.settings.sampler_options)
-    Evaluate(grid, config.scores, during=config.settings.evaluate_during)
-    if config.terms:
-        build_module(config, grid)
-
-
-def load_run(folder: str | Path, grid: FactorGrid, config: RunConfig) -> LightningModule:
-    """Return the trained module of a run folder, in evaluation mode."""
-    module = build_module(config, grid)
-    checkpoint = torch.load(RunFolder(Path(folder)).checkpoint, map_location="cpu", weights_only=True)
-    module.load_state_dict(checkpoint["state_dict"])
-    return module.eval()
+def lay_out(config: RunConfig, seed: int, grid: FactorGrid, runs: Path) -> tuple[RunKey, RunFolder]:
+    """Make the folder of a run, with the configuration that it can be run from."""
+    key = run_key(config, seed, grid)
+    folder = RunFolder(key.folder(runs))
+    data = {"fingerprint": grid.fingerprint, "image_shape": list(shape_of(grid)), "size": len(grid)}
+    folder.write_config({**config.to_dict(), "seed": seed, "data": data, "lineage": config.lineage(grid.fingerprint)})
+    return key, folder
 
 
 def run(
@@ -91,9 +73,9 @@ def run(
     runs: Path,
     data_dir: Path | None = None,
     accelerator: str = "auto",
-    say: Callable[[str], None] = print,
+    say: Say = print,
 ) -> Outcome:
-    """Bring one run to its end: skip it if it is done, go on if it was cut off, else start it.
+    """Bring one run to its end, in its folder below ``runs``.
 
     Bad data and other mistakes of the user raise; what goes wrong while training is recorded in the run's folder.
 
@@ -101,40 +83,121 @@ def run(
         DataError: if the data set is missing or damaged.
         ValueError: if the configuration does not fit the data.
     """
+    data = _data_module(config, seed, data_dir)
+    key, folder = lay_out(config, seed, data.grid, runs)
+    return _bring_to_its_end(config, key, data, folder, accelerator, say)
+
+
+def run_folder(path: Path, *, data_dir: Path | None = None, accelerator: str = "auto", say: Say = print) -> Outcome:
+    """Bring the run of a folder to its end, by the configuration that the folder holds.
+
+    Whatever goes wrong is recorded in the folder.
+
+    Raises:
+        ValueError: if this is no folder of a run.
+    """
+    folder = RunFolder(path)
+    config, seed, fingerprint = read_run(folder)
+    key = RunKey(config.protocol, config.dataset, config.method, config.key(fingerprint), seed)
+    try:
+        data = _data_module(config, seed, data_dir)
+        if data.grid.fingerprint != fingerprint:
+            raise DataError(f"{config.dataset} ({config.source}) holds other images than the run was laid out for")
+        return _bring_to_its_end(config, key, data, folder, accelerator, say)
+    except (DataError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        _record_failure(folder, Failure(**_identity(config, key), reason=reason, config=config.to_dict()), say)
+        return Outcome(key, path, "failed", reason)
+
+
+def read_run(folder: RunFolder) -> tuple[RunConfig, int, str]:
+    """Return configuration, seed and the fingerprint of the data of a run's folder; plug-ins it names are loaded.
+
+    Raises:
+        ValueError: if this is no folder of a run.
+    """
+    content = folder.read_config()
+    load_plugins(content.get("plugins", ()))
+    try:
+        return RunConfig.from_dict(content), content["seed"], content["data"]["fingerprint"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder.config} is not the configuration of a run that this version lays out: {error!r}"
+        ) from None
+    except UnknownNameError as error:
+        raise ValueError(f"{folder.config}: {error}") from None
+
+
+def rescore(
+    folder: RunFolder,
+    protocol: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    data_dir: Path | None = None,
+    accelerator: str = "auto",
+    say: Say = print,
+) -> Path | None:
+    """Score a finished run in another way, from its checkpoint, beside the result that it has.
+
+    Args:
+        folder: of the run.
+        protocol: whose scores to take; the run's own if None.
+        changes: settings against the protocol, keys of which start with ``scores.``.
+        data_dir: as for `run`.
+        accelerator: as for `run`.
+        say: as for `run`.
+
+    Returns:
+        The file of the new result; None if the run was scored in this way already.
+
+    Raises:
+        DataError: if the data set is missing or damaged.
+        ValueError: if a setting is bad, or the data are not those of the training.
+    """
+    config, seed, fingerprint = read_run(folder)
+    chosen = load_protocol(protocol or config.protocol)
+    kept = {name: value for name, value in config.changes.items() if not name.startswith("scores.")}
+    for name in changes or {}:
+        if not name.startswith("scores."):
+            raise ValueError(f"score changes how runs are scored, such as scores.num_train=5000, not {name}")
+    config = replace(config, scores=score_protocol(chosen, changes or {}), changes={**kept, **(changes or {})})
+    if folder.is_scored(config.scoring):
+        return None
+    grid = _data_module(config, seed, data_dir).grid
+    if grid.fingerprint != fingerprint:
+        raise DataError(f"{config.dataset} ({config.source}) holds other images than the run was trained on")
+    with folder.lock(), quiet_lightning():
+        return _score_only(config, run_key(config, seed, grid), grid, folder, accelerator, say)
+
+
+def _data_module(config: RunConfig, seed: int, data_dir: Path | None) -> DisentDataModule:
     settings = config.settings
-    data = DisentDataModule(
+    return DisentDataModule(
         config.dataset,
         batch_size=settings.batch_size,
         seed=seed,
         data_dir=data_dir,
         source=config.source,
-        second=any("second" in term.needs for term in config.objective()) if config.terms else False,
         num_batches=settings.steps,
         sampler=settings.sampler,
         sampler_options=settings.sampler_options,
     )
-    grid = data.grid
-    key = run_key(config, seed, grid)
-    folder = RunFolder(key.folder(runs))
-    if folder.state() == "done":
-        return Outcome(key, folder.path, "skipped")
-    identity = {
-        "protocol": key.protocol,
-        "dataset": key.dataset,
-        "source": config.source,
-        "method": key.method,
-        "key": key.key,
-        "seed": seed,
-        "note": config.note,
-        "changes": dict(config.changes),
-    }
+
+
+def _bring_to_its_end(
+    config: RunConfig, key: RunKey, data: DisentDataModule, folder: RunFolder, accelerator: str, say: Say
+) -> Outcome:
+    identity = _identity(config, key)
     try:
-        with folder.lock():
-            if folder.state() == "done":
+        with folder.lock(), quiet_lightning():
+            if folder.is_scored(config.scoring):
                 return Outcome(key, folder.path, "skipped")
-            folder.write_config({**config.to_dict(), "seed": seed, "data": grid.fingerprint})
-            record = _train(config, seed, data, folder, accelerator, say)
-            folder.write_result({**identity, **record})
+            if folder.result.exists():
+                _score_only(config, key, data.grid, folder, accelerator, say)
+                return Outcome(key, folder.path, "done")
+            folder.failure.unlink(missing_ok=True)
+            _start_from_shorter_run(config, key, data.grid, folder, say)
+            Result(**identity, **_train(config, key.seed, data, folder, accelerator, say)).write(folder.result)
     except (DataError, ValueError):
         raise
     except Interrupted as stop:
@@ -144,29 +207,64 @@ def run(
     except Exception as error:
         named = isinstance(error, NonFiniteLossError | OSError | TrainingError)
         reason = " ".join((str(error) if named else f"{type(error).__name__}: {error}").split())
-        details = {} if isinstance(error, NonFiniteLossError) else {"traceback": traceback.format_exc()}
-        _record_failure(folder, {**identity, "reason": reason, **details}, say)
+        details = "" if isinstance(error, NonFiniteLossError) else traceback.format_exc()
+        _record_failure(folder, Failure(**identity, reason=reason, traceback=details, config=config.to_dict()), say)
         return Outcome(key, folder.path, "failed", reason)
     return Outcome(key, folder.path, "done")
 
 
+def _identity(config: RunConfig, key: RunKey) -> dict[str, Any]:
+    """The fields of a `Report`."""
+    return {
+        "protocol": key.protocol,
+        "dataset": key.dataset,
+        "source": config.source,
+        "method": key.method,
+        "key": key.key,
+        "seed": key.seed,
+        "note": config.note,
+        "changes": dict(config.changes),
+        "scoring": config.scoring,
+    }
+
+
+def _start_from_shorter_run(config: RunConfig, key: RunKey, grid: FactorGrid, folder: RunFolder, say: Say) -> None:
+    """Copy the state of the longest finished run that differs in nothing but having fewer steps, if there is one."""
+    if folder.checkpoint.exists():
+        return
+    lineage, longest = config.lineage(grid.fingerprint), None
+    for path in folder.path.parent.parent.glob(f"*/seed-{key.seed}/result.json"):
+        shorter = RunFolder(path.parent)
+        content = shorter.read_config()
+        fits = content.get("lineage") == lineage and content["steps"] < config.settings.steps
+        if fits and shorter.checkpoint.exists() and (longest is None or content["steps"] > longest[0]):
+            longest = content["steps"], shorter
+    if longest is None:
+        return
+    steps, shorter = longest
+    say(f"starting from step {steps}, where {shorter.path} ended")
+    if shorter.tensorboard.exists():
+        shutil.copytree(shorter.tensorboard, folder.tensorboard, dirs_exist_ok=True)
+    if shorter.metrics.exists():
+        write_atomically(folder.metrics, shorter.metrics.read_bytes())
+    state = torch.load(shorter.checkpoint, map_location="cpu", weights_only=True)
+    state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"] = False  # else Lightning is done with it
+    AtomicCheckpoint().save_checkpoint(state, folder.checkpoint)
+
+
 def _train(
-    config: RunConfig,
-    seed: int,
-    data: DisentDataModule,
-    folder: RunFolder,
-    accelerator: str,
-    say: Callable[[str], None],
+    config: RunConfig, seed: int, data: DisentDataModule, folder: RunFolder, accelerator: str, say: Say
 ) -> dict[str, Any]:
-    settings, grid = config.settings, data.grid
-    _quiet_lightning()
+    """Train and score; return the fields of a `Result` beyond those of a `Report`."""
+    settings, grid, start = config.settings, data.grid, time.perf_counter()
     lightning.seed_everything(seed, verbose=False)
-    module = build_module(config, grid)
+    module = module_for(config, grid)
+    data.second = reads_second(module)
     saved = torch.load(folder.checkpoint, map_location="cpu", weights_only=True) if folder.checkpoint.exists() else None
     step = saved["callbacks"]["Checkpoint"]["batches"] if saved else 0
     if step:
-        say(f"going on from step {step} of {settings.steps}")
-    evaluate = Evaluate(grid, config.scores, settings.evaluate_every, settings.evaluate_during, say)
+        say(f"resuming at step {step} of {settings.steps}")
+    evaluate = Evaluate(grid, config.scores, settings.evaluate_every, settings.evaluate_during, config.scoring.key, say)
     throughput = Throughput(f"{config.method} seed {seed}", settings.steps, settings.batch_size, settings.log_every)
     checkpoint = Checkpoint(folder.checkpoint, settings.checkpoint_every, last=settings.steps)
     traversals = Traversals(_traversal_images(grid), folder.traversals, settings.evaluate_every)
@@ -189,7 +287,6 @@ def _train(
         num_sanity_val_steps=0,
         log_every_n_steps=settings.log_every,
     )
-    start = time.perf_counter()
     if step < settings.steps:
         try:
             trainer.fit(module, datamodule=data, ckpt_path=folder.checkpoint if saved else None, weights_only=True)
@@ -206,30 +303,73 @@ def _train(
             callback.load_state_dict(saved["callbacks"][callback.state_key])
         evaluate.finish(module, trainer.loggers)
         traversals.finish(module, trainer.loggers)
+    if checkpoint.batches != settings.steps:
+        raise TrainingError(f"the training ended after {checkpoint.batches} of {settings.steps} steps")
     final = evaluate.scores.final
     assert final is not None
+    untrained = evaluate.scores.untrained or _floor(config, seed, grid, module.device)
     return {
         "scores": final.scores,
         "errors": final.errors,
-        "notes": list(final.notes),
-        "untrained": evaluate.scores.untrained,
+        "notes": final.notes,
+        "untrained": untrained,
         "seconds": {name: round(value, 3) for name, value in final.seconds.items()},
         "training": {
             "steps": settings.steps,
             "seconds": round(throughput.seconds, 2),
             "steps_per_second": round(settings.steps / max(throughput.seconds, 1e-9), 2),
             "peak_memory_mb": round(throughput.peak_memory_mb),
-            "skipped_terms": _skipped(module),
+            "skipped_terms": module.skipped() if isinstance(module, DisentModule) else {},
         },
         "config": config.to_dict(),
-        "environment": _environment(module, time.perf_counter() - start),
+        "environment": provenance(
+            module.device,
+            wall_seconds=time.perf_counter() - start,
+            device_seconds=throughput.seconds + sum(final.seconds.values()),
+        ),
     }
 
 
-def _skipped(module: LightningModule) -> dict[str, int]:
-    if not isinstance(module, DisentModule):
-        return {}
-    return {term.name: int(term.skipped) for term in module.objective if int(term.skipped)}
+def _score_only(
+    config: RunConfig, key: RunKey, grid: FactorGrid, folder: RunFolder, accelerator: str, say: Say
+) -> Path:
+    """Score the network of a finished run's checkpoint, and write that beside its result."""
+    start = time.perf_counter()
+    scoring, path = config.scoring, folder.scores(config.scoring)
+    say(f"trained already; scoring under {scoring.label}: {', '.join(config.scores.scores)}")
+    trainer = lightning.Trainer(accelerator=accelerator, devices=1, logger=False, enable_checkpointing=False)
+    module = load_run(folder.path).to(trainer.strategy.root_device)
+    found = undisturbed(score_module)(module, grid, config.scores)
+    untrained = _floor(config, key.seed, grid, module.device)
+    first = Result.read(folder.result)
+    result = Result(
+        **_identity(config, key),
+        scores=found.scores,
+        errors=found.errors,
+        notes=found.notes,
+        untrained=untrained,
+        seconds={name: round(value, 3) for name, value in found.seconds.items()},
+        training=first.training,
+        config=config.to_dict(),
+        environment=provenance(
+            module.device, wall_seconds=time.perf_counter() - start, device_seconds=sum(found.seconds.values())
+        ),
+    )
+    path.parent.mkdir(exist_ok=True)
+    result.write(path)
+    return path
+
+
+def _floor(config: RunConfig, seed: int, grid: FactorGrid, device: torch.device) -> dict[str, float]:
+    """Scores of the network before training: one seed means one initial network."""
+
+    def score() -> dict[str, float]:
+        lightning.seed_everything(seed, verbose=False)
+        module: LightningModule = module_for(config, grid).to(device).eval()
+        return score_module(module, grid, config.scores).scores
+
+    scores: dict[str, float] = undisturbed(score)()
+    return scores
 
 
 def _traversal_images(grid: FactorGrid) -> torch.Tensor:
@@ -237,32 +377,8 @@ def _traversal_images(grid: FactorGrid) -> torch.Tensor:
     return torch.from_numpy(grid.images(indices)).permute(0, 3, 1, 2).float() / grid.scale
 
 
-def _record_failure(folder: RunFolder, record: dict[str, Any], say: Callable[[str], None]) -> None:
+def _record_failure(folder: RunFolder, failure: Report, say: Say) -> None:
     try:
-        folder.write_failure(record)
+        failure.write(folder.failure)
     except OSError as error:
         say(f"the failure could not be recorded in {folder.failure}: {error}")
-
-
-def _environment(module: LightningModule, seconds: float) -> dict[str, Any]:
-    device = (
-        torch.cuda.get_device_name() if module.device.type == "cuda" else platform.processor() or platform.machine()
-    )
-    return {
-        "disent_bench": disent_bench.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "lightning": lightning.__version__,
-        "device": device,
-        "threads": torch.get_num_threads(),
-        "seconds_in_all": round(seconds, 2),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _quiet_lightning() -> None:
-    """Lightning's start-up lines (devices, tips) say nothing about this run."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=Warning)

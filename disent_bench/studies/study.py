@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,20 @@ from typing import Any
 
 import disent_datasets
 import yaml
-from disent_datasets import FactorGrid
 
-from disent_bench.config.resolve import RunConfig, resolve
-from disent_bench.leaderboard.records import aggregate, read_records, settings_text
+from disent_bench.config.resolve import resolve
+from disent_bench.config.run import RunConfig
+from disent_bench.config.values import parse_seeds, parse_value
+from disent_bench.leaderboard.records import read_records, settings_text
 from disent_bench.leaderboard.render import render
+from disent_bench.leaderboard.statistics import aggregate
 from disent_bench.registry import unknown_name
-from disent_bench.runs.folder import RunFolder, RunKey
-from disent_bench.runs.train import Outcome, rehearse, run_key
-from disent_bench.signatures import check_type, parse_seeds, parse_value
-from disent_bench.studies.local import Job, run_jobs
+from disent_bench.runs.folder import RunKey
+from disent_bench.runs.model import rehearse
+from disent_bench.runs.train import Outcome, lay_out
+from disent_bench.signatures import check_type
+from disent_bench.studies.job import Job
+from disent_bench.studies.launchers import launcher
 
 Tree = Mapping[str, Any]
 FILE: Tree = {
@@ -116,7 +119,7 @@ def resolve_study(study: Study, device: str = "auto") -> list[Variant]:
                 config = resolve(
                     method, dataset, study.protocol, overrides=overrides, plugins=study.plugins, device=device
                 )
-                same = (config.dataset, config.method, config.key(""))
+                same = (config.dataset, config.method, config.key(""), config.scoring.key)
                 if same in variants:
                     raise ValueError(f"the same run as {variants[same].label}; keep one")
             variants[same] = Variant(f"{named} on {dataset}", overrides, config)
@@ -124,32 +127,39 @@ def resolve_study(study: Study, device: str = "auto") -> list[Variant]:
 
 
 def run_study(
-    study: Study, *, runs: Path, data_dir: Path | None = None, device: str = "auto", num_workers: int = 1
+    study: Study,
+    *,
+    runs: Path,
+    data_dir: Path | None = None,
+    device: str = "auto",
+    num_workers: int = 1,
+    launcher_name: str = "local",
 ) -> dict[str, Outcome]:
     """Bring all runs of a study to their end and return how each ended, by name; those that are done are not begun.
 
-    Everything is resolved, and the data sets are prepared, before the first run. Seeds come one after the other, so
-    that a study that was stopped has compared its methods on the same seeds.
+    Everything is resolved, the data sets are prepared and the folders laid out before the first run. Seeds come one
+    after the other, so that a study that was stopped has compared its methods on the same seeds.
 
     Raises:
-        ValueError: as `resolve_study` and `disent_bench.runs.train.rehearse`.
+        ValueError: as `resolve_study` and `disent_bench.runs.model.rehearse`.
     """
     if num_workers < 1:
         raise ValueError(f"--workers is at least 1, not {num_workers}")
+    launch = launcher(launcher_name)
     variants = resolve_study(study, device)
     grids = {name: disent_datasets.load(name, data_dir=data_dir) for name in study.datasets}
     for variant in variants:
         with _blamed(study.path), _blamed(variant.label):
             rehearse(variant.config, grids[variant.config.dataset])
-    where = ["--runs", str(runs), "--device", device, *(["--data-dir", str(data_dir)] if data_dir else [])]
-    jobs = [
-        _job(study, variant, seed, grids[variant.config.dataset], runs, where)
-        for seed in study.seeds
-        for variant in variants
-    ]
+    options = ["--device", device, *(["--data-dir", str(data_dir)] if data_dir else [])]
+    jobs = []
+    for seed in study.seeds:
+        for variant in variants:
+            key, folder = lay_out(variant.config, seed, grids[variant.config.dataset], runs)
+            jobs.append(Job(f"{variant.label}, seed {seed}", key, folder, variant.config.scoring, options))
     grids.clear()  # the workers load their own
     print(study.title, file=sys.stderr)
-    return run_jobs(jobs, num_workers)
+    return launch(jobs, num_workers)
 
 
 def study_leaderboard(study: Study, outcomes: Iterable[Outcome], runs: Path, *, styled: bool = False) -> str:
@@ -158,18 +168,6 @@ def study_leaderboard(study: Study, outcomes: Iterable[Outcome], runs: Path, *, 
     records = [r for r in read_records(runs) if RunKey(r.protocol, r.dataset, r.method, r.key, r.seed) in keys]
     heading = "\n".join(text for text in (study.title, study.note) if text)
     return f"{heading}\n\n{render(aggregate(records), runs=runs, styled=styled)}"
-
-
-def _job(study: Study, variant: Variant, seed: int, grid: FactorGrid, runs: Path, where: Sequence[str]) -> Job:
-    config = variant.config
-    key = run_key(config, seed, grid)
-    words = ["--method", config.method, "--dataset", config.dataset, "--protocol", config.protocol]
-    words += [word for plugin in study.plugins for word in ("--plugin", str(plugin))]
-    if variant.overrides:
-        words += ["--set", *(f"{name}={json.dumps(value)}" for name, value in variant.overrides.items())]
-    return Job(
-        f"{variant.label}, seed {seed}", key, RunFolder(key.folder(runs)), [*words, "--seeds", str(seed), *where]
-    )
 
 
 def _method(entry: Any) -> tuple[str, Tree]:

@@ -1,23 +1,23 @@
-"""One mathematical term per file."""
+"""One mathematical term per file; their classes can be imported from here."""
 
-from disent_bench.terms.distortion import Distortion
-from disent_bench.terms.gromov_monge import GromovMonge
-from disent_bench.terms.hausdorff import Hausdorff
-from disent_bench.terms.isometry import Isometry
-from disent_bench.terms.kl import KL
-from disent_bench.terms.reconstruction import Reconstruction
-from disent_bench.terms.spread import Spread
-from disent_bench.terms.topological import Topological
-from disent_bench.terms.total_correlation import TotalCorrelation
+from typing import Any
 
-__all__ = [
-    "KL",
-    "Distortion",
-    "GromovMonge",
-    "Hausdorff",
-    "Isometry",
-    "Reconstruction",
-    "Spread",
-    "Topological",
-    "TotalCorrelation",
-]
+from disent_bench.registry import TERMS, import_modules
+
+import_modules(__name__)
+
+
+def __getattr__(name: str) -> Any:
+    for entry in TERMS.entries():
+        if entry.factory.__name__ == name and entry.factory.__module__.startswith(f"{__name__}."):
+            return entry.factory
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(entry.factory.__name__ for entry in TERMS.entries())
+
+
+def make_term(name: str, **settings: Any) -> Any:
+    """Build a registered term by name."""
+    return TERMS[name].factory(**settings)

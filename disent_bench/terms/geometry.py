@@ -51,20 +51,24 @@ class GeometricTerm(Term):
             raise ValueError(f"subset is at least 2 images, or null for the whole batch, not {subset}")
         self.side, self.cost, self.scale = side, cost, scale
         self.latents, self.pixels, self.subset = latents, pixels, subset
-        self.needs = frozenset({"decoder", "fitted"} if side == "decoder" else ())
+        of_side = {"decoder", "fitted"} if side == "decoder" else set()
+        self.needs = frozenset(of_side | ({"posterior"} if latents == "mean" else set()))
 
     def points(self, p: Pass) -> tuple[Tensor, Tensor]:
         """Return the points of the batch and their images under the map, each flattened to ``(n, dimensions)``."""
         codes = p.z if self.latents == "sample" else p.mean
-        rows = slice(None) if self.subset is None else torch.randperm(len(codes), device=codes.device)[: self.subset]
+        rows = slice(None) if self.subset is None else self._chosen(codes)
         if self.side == "encoder":
             x, y = p.x[rows].flatten(1), codes[rows]
         else:
             logits = p.logits if self.latents == "sample" else p.decode(codes[rows])
-            assert logits is not None
             logits = logits[rows] if self.latents == "sample" else logits
             x, y = codes[rows], (torch.sigmoid(logits) if self.pixels == "probability" else logits).flatten(1)
         return x, y
+
+    def _chosen(self, codes: Tensor) -> Tensor:
+        order = torch.randperm(len(codes), generator=self.generator(codes.device), device=codes.device)
+        return order[: self.subset]
 
     def compare(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the term's value at matched points, each of shape ``(n, dimensions)``.

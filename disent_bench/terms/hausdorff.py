@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from disent_bench.forward import Pass
@@ -23,6 +24,8 @@ class Hausdorff(Term):
         num_pairs: pairs of latents per step (25 of the 45 of ten latents in the authors' code).
     """
 
+    needs = frozenset({"posterior"})
+
     def __init__(self, *, num_pairs: int = 25, **common: Any) -> None:
         super().__init__(**common)
         if num_pairs < 1:
@@ -31,4 +34,6 @@ class Hausdorff(Term):
 
     def forward(self, p: Pass) -> Tensor:
         """Return the distance, in squared units of the codes."""
-        return hausdorff_factorised_support(p.mean, sample_latent_pairs(p.mean.shape[1], self.num_pairs))
+        generator = self.generator(torch.device("cpu"))  # a few whole numbers, which a device need not be asked for
+        pairs = sample_latent_pairs(p.mean.shape[1], self.num_pairs, generator)
+        return hausdorff_factorised_support(p.mean, pairs)

@@ -36,11 +36,16 @@ class Isometry(Term):
         if subset < 1:
             raise ValueError(f"subset is at least 1 image, not {subset}")
         self.side, self.num_probes, self.subset = side, num_probes, subset
-        self.needs = frozenset({"decoder", "fitted"} if side == "decoder" else ())
+        self.needs = frozenset({"decoder", "fitted"} if side == "decoder" else {"posterior"})
 
     def forward(self, p: Pass) -> Tensor:
         """Return ``E[tr H^2] / E[tr H]^2`` over the batch, H the metric that the map carries over."""
-        rows = torch.randperm(len(p.z), device=p.z.device)[: self.subset]
+        generator = self.generator(p.z.device)
+        rows = torch.randperm(len(p.z), generator=generator, device=p.z.device)[: self.subset]
         if self.side == "encoder":
-            return encoder_relaxed_distortion(lambda x: p.encode(x)[0], p.x[rows], num_probes=self.num_probes)
-        return relaxed_distortion(lambda z: p.decode(z).sigmoid(), p.z[rows], num_probes=self.num_probes)
+            return encoder_relaxed_distortion(
+                lambda x: p.encode(x)[0], p.x[rows], num_probes=self.num_probes, generator=generator
+            )
+        return relaxed_distortion(
+            lambda z: p.decode(z).sigmoid(), p.z[rows], num_probes=self.num_probes, generator=generator
+        )

@@ -14,6 +14,8 @@ from disent_bench.registry import register_term
 class KL(Term):
     """KL(q(z|x) || N(0, I)): analytic, summed over latents, mean over images, in nats."""
 
+    needs = frozenset({"posterior"})
+
     def forward(self, p: Pass) -> Tensor:
         """Return the mean divergence of the batch."""
         return kl_to_standard_normal(p.mean, p.logvar).sum(dim=1).mean()

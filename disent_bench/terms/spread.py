@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from disent_bench.forward import Pass
@@ -17,12 +19,14 @@ class Spread(Term):
     kind; its exact form in the authors' code has an axis slip, so this one is ours.
     """
 
+    needs = frozenset({"posterior"})
+
     def forward(self, p: Pass) -> Tensor:
         """Return the hinge, in units of the codes."""
         deviations = (p.mean.var(dim=0, correction=0) + 1e-12).sqrt()
         self._narrowest = deviations.detach().min()
         return (1.0 - deviations).clamp_min(0.0).sum()
 
-    def measurements(self) -> dict[str, float]:
+    def measurements(self) -> Mapping[str, Tensor]:
         """Smallest deviation of a latent in the latest step: near 0, that latent has collapsed."""
-        return {"smallest_std": float(self._narrowest)}
+        return {"smallest_std": self._narrowest}

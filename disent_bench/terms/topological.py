@@ -75,7 +75,8 @@ class Topological(Term):
         choose("routing", routing, ("exact", "official"))
         self.shift, self.power, self.max_bars, self.quantile = shift, power, max_bars, quantile
         self.axis, self.latents, self.batch, self.routing = axis, latents, batch, routing
-        self.needs = frozenset({"decoder", "fitted"} | (set() if batch == "same" else {"second"}))
+        read = {"mean": {"posterior"}, "second": {"second"}}
+        self.needs = frozenset({"decoder", "fitted"}.union(*(read.get(each, set()) for each in (latents, batch))))
         self._measurements: dict[str, float] = {}
 
     def forward(self, p: Pass) -> Tensor:
@@ -85,17 +86,16 @@ class Topological(Term):
             SkipStep: if fewer than 4 points stay valid after the shift.
         """
         source = p if self.batch == "same" else p.second
-        assert source is not None
         z = source.z if self.latents == "sample" else source.mean
-        assert p.latent_norms is not None
-        norms = p.latent_norms if self.axis == "weight_norm" else torch.ones_like(p.latent_norms)
-        latent = torch.multinomial(norms.float(), 1)
-        sign = 2.0 * torch.randint(2, (1,), device=z.device) - 1.0
+        generator = self.generator(z.device)
+        norms = p.latent_norms.float() if self.axis == "weight_norm" else torch.ones(z.shape[1], device=z.device)
+        latent = torch.multinomial(norms, 1, generator=generator)
+        sign = 2.0 * torch.randint(2, (1,), generator=generator, device=z.device) - 1.0
         moved, valid = shift_latent(z, latent, sign * self.shift)
         rows = valid.nonzero().squeeze(1)
         if len(rows) < MIN_POINTS:
             raise SkipStep
-        logits = source.logits if self.latents == "sample" and source.logits is not None else p.decode(z)
+        logits = source.logits if self.latents == "sample" else p.decode(z)
         # Rows are dropped from the distances, not from the images: the latter would copy every pixel twice.
         a = self._normalise(_image_distances(logits)[rows[:, None], rows])
         b = self._normalise(_image_distances(p.decode(moved[rows])))

@@ -18,6 +18,8 @@ class TotalCorrelation(Term):
     not.
     """
 
+    needs = frozenset({"posterior"})
+
     def forward(self, p: Pass) -> Tensor:
         """Return the estimate over the batch."""
         return total_correlation(p.z, p.mean, p.logvar, p.n_train)

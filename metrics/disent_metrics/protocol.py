@@ -23,6 +23,7 @@ class ScoreProtocol:
         replace: Whether training and test factors are drawn with replacement; without, no grid point is drawn twice.
         whole_grid: Whether scores that need no test set see the whole factor grid instead of a sample.
         settings: Further keyword arguments by score, such as ``{"factor_vae": {"prune_std": 0.0}}``.
+        version: Raised when the protocol asks for something else than before.
 
     Raises:
         ValueError: An unknown score, a setting its function does not take, or a count below 1.
@@ -37,9 +38,10 @@ class ScoreProtocol:
     replace: bool = True
     whole_grid: bool = False
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    version: int = 1
 
     def __post_init__(self) -> None:
-        for count in ("num_train", "num_test", "num_bins"):
+        for count in ("num_train", "num_test", "num_bins", "version"):
             value = getattr(self, count)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{count} of protocol {self.name!r} is {value!r}; a positive integer is needed")
@@ -85,6 +87,20 @@ class ScoreProtocol:
             else:
                 raise ValueError(unknown(f"key of protocol {name!r}", key, [*own, "base", *known_scores]))
         return replace(base, settings=settings, **changes)
+
+    @property
+    def label(self) -> str:
+        """Name and version, such as ``locatello2019@1``."""
+        return f"{self.name}@{self.version}"
+
+    def identity(self) -> dict[str, Any]:
+        """All that the numbers depend on, the name of the protocol aside, as plain data for a key.
+
+        For every score its version and its options as they are resolved; the samples that the scores share.
+        """
+        shared = ("num_train", "num_test", "seed", "replace", "whole_grid")
+        scores = {name: {"version": get_score(name).version, **self.options(name)} for name in sorted(self.scores)}
+        return {**{name: getattr(self, name) for name in shared}, "scores": scores}
 
     def options(self, score: str) -> dict[str, Any]:
         """Keyword arguments for one score's function."""

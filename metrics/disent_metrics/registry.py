@@ -37,6 +37,7 @@ class Score:
         min_samples: Fewest training samples it accepts.
         rewards: What a high (or low) value means, in a few words.
         source: Paper or code that defines it.
+        version: Raised when the same input gives another number; values of two versions are not comparable.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Score:
     min_samples: int
     rewards: str
     source: str
+    version: int = 1
 
     def settings(self) -> dict[str, Any]:
         """Keyword settings of the function and their defaults."""
@@ -66,21 +68,29 @@ def register_score(
     rewards: str,
     source: str,
     min_samples: int = 2,
+    version: int = 1,
 ) -> Callable[[Function], Function]:
     """Decorator that registers a score function under ``name``; see ``Score`` for the arguments.
 
     Raises:
-        ValueError: The name, or one of the keys, is taken.
+        ValueError: The name, or one of the keys, is taken by another function, or the version is not a whole
+            number from 1 on. The same function may register again, as that of a plug-in loaded twice does.
     """
+    if not isinstance(version, int) or version < 1:
+        raise ValueError(f"version of score {name!r} is a whole number from 1 on, not {version!r}")
 
     def decorate(function: Function) -> Function:
-        taken = {key: score.name for score in _SCORES.values() for key in score.keys}
-        if name in _SCORES or taken.keys() & keys.keys():
+        others = [score for score in _SCORES.values() if _origin(score.function) != _origin(function)]
+        if any(score.name == name or score.keys.keys() & keys.keys() for score in others):
             raise ValueError(f"score {name!r} or one of its keys {sorted(keys)} is already registered")
-        _SCORES[name] = Score(name, function, title, dict(keys), needs, min_samples, rewards, source)
+        _SCORES[name] = Score(name, function, title, dict(keys), needs, min_samples, rewards, source, version)
         return function
 
     return decorate
+
+
+def _origin(function: Callable[..., Any]) -> tuple[str, str]:
+    return function.__module__, function.__qualname__
 
 
 def scores() -> dict[str, Score]:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from disent_bench.cli.main import main, parse_overrides, parse_seeds
+from disent_bench.cli.main import main
+from disent_bench.config.values import parse_overrides, parse_seeds
 
 
 def call(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:

@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 from disent_bench.forward import Pass
 from disent_bench.gradients import accumulate_gradients
-from disent_bench.objective import Objective, Term
+from disent_bench.objective import Objective, Part, Term
 
 
-class Linear(Term):
+class Direction(Term):
     """Value of a fixed direction, so that its gradient is that direction."""
 
     name = "unset"
@@ -28,21 +28,19 @@ PARAMETERS = [nn.Parameter(torch.zeros(2, 2, dtype=torch.float64)), nn.Parameter
 def gradient_of(**directions: tuple[Tensor, str | None]) -> tuple[Tensor, dict[str, Tensor]]:
     terms = []
     for name, (direction, guard) in directions.items():
-        kind = type(name, (Linear,), {"name": name})
+        kind = type(name, (Direction,), {"name": name})
         terms.append(kind(direction, orthogonal_to=guard))
     objective = Objective(*terms)
     for parameter in PARAMETERS:
         parameter.grad = None
     parts = {t.name: _part(t) for t in objective}
-    cosines = accumulate_gradients(objective, parts, PARAMETERS)
+    cosines = accumulate_gradients(objective, parts, {"encoder": PARAMETERS[:1], "decoder": PARAMETERS[1:]})
     return torch.cat([p.grad.flatten() for p in PARAMETERS]), cosines  # type: ignore[union-attr]
 
 
-def _part(term: Term):
-    from disent_bench.objective import Part
-
-    raw = term(None)  # type: ignore[arg-type]
-    return Part(raw, term.weight(raw, 0))
+def _part(term: Term) -> Part:
+    raw = term(Pass())
+    return Part(raw, term.weight(raw, torch.tensor(0), {}))
 
 
 @pytest.fixture

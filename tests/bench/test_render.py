@@ -10,8 +10,10 @@ import disent_metrics
 import pandas
 import pytest
 
-from disent_bench.leaderboard.records import Record, Row, aggregate
-from disent_bench.leaderboard.render import FORMATS, render
+from disent_bench.leaderboard.formats import format_names
+from disent_bench.leaderboard.records import Record
+from disent_bench.leaderboard.render import render
+from disent_bench.leaderboard.statistics import Row, aggregate
 from disent_bench.leaderboard.tables import tables
 
 SCORES = {
@@ -117,9 +119,24 @@ def test_settings_that_all_rows_share_stand_in_the_title() -> None:
     ]
 
 
-def test_rows_of_one_name_are_told_apart_by_key() -> None:
-    (table,) = tables(aggregate([record(key="aaaaaaaaa"), record(key="bbbbbbbbb"), record("vae")]))
-    assert [line.label for line in table.lines] == ["topdis #aaaaaa", "topdis #bbbbbb", "vae"]
+def test_rows_of_one_name_say_what_they_differ_in_and_show_no_hash() -> None:
+    def resolved(key: str, precision: str, version: int, **more: Any) -> Record:
+        config = {"precision": precision, "terms": {"kl": {"weight": 1.0}}, "versions": {"term kl": version, **more}}
+        return record(key=key, config={**config, "note": key, "scores": {"seed": key}})
+
+    runs = [resolved("aaaa1", "32", 1), resolved("bbbb2", "bf16", 1), resolved("cccc3", "32", 2)]
+    (table,) = tables(aggregate([*runs, record(key="dddd4"), record("vae")]))
+    assert {line.label for line in table.lines} == {
+        "topdis [precision=32, term kl version 1]",
+        "topdis [precision=bf16, term kl version 1]",
+        "topdis [precision=32, term kl version 2]",
+        "topdis [versions not recorded]",
+        "vae",
+    }
+    (table,) = tables(aggregate([resolved(key, "32", 1, **{"code my.py": key}) for key in ("aaaa1", "bbbb2")]))
+    assert [line.label for line in table.lines] == ["topdis [my.py as of aaaa]", "topdis [my.py as of bbbb]"]
+    (table,) = tables(aggregate([resolved(key, "32", 1) for key in ("aaaa1", "bbbb2")]))
+    assert [line.label for line in table.lines] == ["topdis [other data]"] * 2
 
 
 def test_best_follows_the_direction() -> None:
@@ -409,7 +426,7 @@ def test_the_width_is_the_terminals_own(monkeypatch: pytest.MonkeyPatch) -> None
     assert render(study()) == render(study(), "table", width=50)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", format_names())
 def test_only_failed_runs_still_print(format: str) -> None:
     rows = aggregate([record(failure="loss not finite at step 50")])
     text = render(rows, format, width=80)
@@ -428,5 +445,5 @@ def test_an_empty_folder_says_how_to_fill_it() -> None:
 
 
 def test_an_unknown_format_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"unknown format 'cvs'; known: table, markdown, csv, latex, html, json"):
+    with pytest.raises(ValueError, match=r"unknown format 'cvs', did you mean 'csv'\? known: csv, html, json, latex"):
         render([], "cvs")

@@ -21,7 +21,7 @@ from disent_bench.cli.main import main
 from disent_bench.config.resolve import resolve
 from disent_bench.leaderboard.records import settings_text
 from disent_bench.registry import METHODS, TERMS
-from disent_bench.studies import local
+from disent_bench.studies.launchers import local
 from disent_bench.studies.study import read_study, resolve_study
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +95,10 @@ def _forget_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Finished:
     """Two good methods, one whose loss is not a number, and one whose process is killed."""
     folder = tmp_path_factory.mktemp("study")
-    bad = {"not_a_number": 'p.mean.sum() * float("nan")', "killed": "os.kill(os.getpid(), signal.SIGKILL)"}
+    bad = {
+        "not_a_number": 'p.mean.sum() * float("nan")',
+        "killed": "os.kill(os.getpid(), signal.SIGKILL) if int(p.step) else p.mean.sum()",
+    }
     for name, value in bad.items():
         (folder / f"{name}.py").write_text(PLUGIN.format(name=name, value=value))
     plugins = [f"{name}.py" for name in bad]
@@ -135,7 +138,7 @@ def test_a_run_that_fails_or_is_killed_is_named_while_others_finish(finished: Fi
 
 
 def test_the_leaderboard_of_a_study_tells_its_variants_apart(finished: Finished) -> None:
-    assert finished.out.startswith("A study\nOf nothing\n\ntoy_grid (drawn), protocol quick [")
+    assert finished.out.startswith("A study\nOf nothing\n\ntoy_grid (drawn), protocol quick@1 [")
     assert "beta_vae" in finished.out
     assert "steps=11" in finished.out.partition("MIG")[2], "a method's own setting stands in its line"
     assert "seed 0 failed: " in finished.out
@@ -171,12 +174,12 @@ def test_an_interrupted_study_goes_on(tmp_path: Path, data_dir: Path) -> None:
         _, said = process.communicate(timeout=200)
     assert process.returncode == 130, said
     assert said.splitlines()[-1] == "interrupted; the same command goes on from the last step"
-    (begun,) = tmp_path.glob("runs/*/*/*/*/*")
-    assert (begun / "last.ckpt").exists()
+    (begun,) = [path.parent for path in tmp_path.glob("runs/*/*/*/*/*/last.ckpt")]
+    assert len(list(tmp_path.glob("runs/*/*/*/*/*/config.yaml"))) == 2, "every run is laid out before the first"
     assert not (begun / "result.json").exists()
     assert main(words(path, data_dir)) == 0
     assert len(list(tmp_path.glob("runs/*/*/*/*/*/result.json"))) == 2
-    assert "going on from step" in (begun / "output.log").read_text()
+    assert "resuming at step" in (begun / "output.log").read_text()
 
 
 @pytest.mark.parametrize(
@@ -196,7 +199,7 @@ def test_an_interrupted_study_goes_on(tmp_path: Path, data_dir: Path) -> None:
         ({"seeds": [0, 1]}, "seeds is a whole number or a word, not [0, 1]"),
         ({"setings": {}}, "unknown key of a study 'setings', did you mean 'settings'?"),
         ({"settings": {"steps": 0}}, "steps is at least 1"),
-        ({"settings": {"network": "nothing"}}, "vae on toy_grid: "),
+        ({"settings": {"network": "nothing"}}, "vae: unknown network 'nothing'; known: loc"),
         ({"settings": {"sampler": "nothing"}}, "vae on toy_grid: "),
         ({"settings": {"evaluate_during": ["nothing"]}}, "evaluate_during names nothing"),
         ({"plugins": ["nowhere.py"]}, "nowhere.py' is not a file"),

@@ -9,7 +9,7 @@ from disent_bench.weights import PI, Capacity, Constant, Linear, make_weight
 
 
 def values(weight, raws: list[float]) -> list[float]:
-    return [float(weight(torch.tensor(raw), step)) for step, raw in enumerate(raws)]
+    return [float(weight(torch.tensor(raw), torch.tensor(step), {})) for step, raw in enumerate(raws)]
 
 
 def test_constant_and_linear() -> None:
@@ -40,7 +40,9 @@ def test_memory_travels_in_the_state() -> None:
     expected = values(whole, raws)
     values(first, raws[:3])
     second.load_state_dict(first.state_dict())
-    assert [float(second(torch.tensor(raw), step)) for step, raw in list(enumerate(raws))[3:]] == expected[3:]
+    assert [
+        float(second(torch.tensor(raw), torch.tensor(step), {})) for step, raw in list(enumerate(raws))[3:]
+    ] == expected[3:]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import disent_bench.methods  # noqa: F401
-from disent_bench.registry import load_plugin
+from disent_bench.plugins import load_plugin
 
 for example in ("my_method.py", "my_module.py"):
     load_plugin(Path(__file__).parents[2] / "examples" / example)

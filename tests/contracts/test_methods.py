@@ -9,11 +9,13 @@ import pytest
 import torch
 from disent_datasets import load
 
-from disent_bench.config.resolve import RunConfig, is_module, is_regulariser, resolve
-from disent_bench.gradients import accumulate_gradients
+from disent_bench.config.method import is_module, is_regulariser
+from disent_bench.config.resolve import resolve
+from disent_bench.config.run import RunConfig
 from disent_bench.module import DisentModule
 from disent_bench.registry import METHODS
-from disent_bench.runs.train import Outcome, build_module, load_run, run
+from disent_bench.runs.model import build_module, load_run, module_for, rehearse
+from disent_bench.runs.train import Outcome, run
 
 NAMES = list(METHODS)
 BASES = [name for name in NAMES if not is_regulariser(name) and not is_module(name)]
@@ -39,7 +41,7 @@ def short(method: str) -> RunConfig:
 def refusal(method: str) -> str | None:
     """Why the configuration of a sum is refused, or None."""
     try:
-        short(method)
+        build_module(short(method), (1, 64, 64), 1000)
     except ValueError as error:
         return str(error)
     return None
@@ -73,9 +75,9 @@ def test_trains_scores_and_writes_its_result(trained: tuple[RunConfig, Outcome],
 def test_every_parameter_learns(trained: tuple[RunConfig, Outcome], data_dir: Path) -> None:
     config, outcome = trained
     grid = load("toy_grid", data_dir=data_dir)
-    module = load_run(outcome.folder, grid, config)
+    module = load_run(outcome.folder)
     torch.manual_seed(0)
-    fresh = dict(build_module(config, grid).named_parameters())
+    fresh = dict(module_for(config, grid).named_parameters())
     still = [key for key, value in module.named_parameters() if torch.equal(value, fresh[key])]
     assert not still, f"not trained: {still}"
     codes = module.encode(torch.rand(3, 1, 64, 64))
@@ -99,14 +101,29 @@ def test_any_regulariser_fits_any_base_or_says_why_not(base: str, regulariser: s
     assert config.method == f"{base}+{regulariser}"
     assert own < set(config.terms)
     torch.manual_seed(0)
-    module = DisentModule(config.objective(), (1, 64, 64), 1000, config.settings.training)
+    module = build_module(config, (1, 64, 64), 1000)
+    assert isinstance(module, DisentModule)
     module.step = 1
     images = torch.rand(2, 16, 1, 64, 64).round()
-    p = module.run_pass(images[0], images[1] if "second" in module.objective.needs else None)
-    parts = module.objective(p)
-    assert set(parts) == set(config.terms)
-    accumulate_gradients(module.objective, parts, list(module.parameters()))
+    played = module.play(module.run_pass(images[0], images[1]), module.configure_optimizers())
+    assert set().union(*(each.parts for each in played)) == set(config.terms)
     assert all(torch.isfinite(each.grad).all() for each in module.parameters() if each.grad is not None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rehearsal_takes_a_step_and_leaves_random_numbers_alone(name: str, data_dir: Path) -> None:
+    state = torch.get_rng_state()
+    rehearse(short(name), load("toy_grid", data_dir=data_dir))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_configuration_comes_back_from_plain_data(name: str) -> None:
+    config = short(name)
+    again = RunConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert again.to_dict() == config.to_dict()
+    assert again.key("data") == config.key("data")
+    assert again.scoring == config.scoring
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -82,6 +82,7 @@ class Evaluate(Callback):
         protocol: what to compute at the end.
         every: steps between two evaluations during training; 0 for none.
         during: names of the scores computed before and during training, some of the protocol's.
+        key: tells this way of scoring from others; the floor of another one is not taken over from a checkpoint.
         say: where progress lines go.
     """
 
@@ -91,6 +92,7 @@ class Evaluate(Callback):
         protocol: ScoreProtocol,
         every: int = 0,
         during: Sequence[str] = (),
+        key: str = "",
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         unknown = [name for name in during if name not in protocol.scores]
@@ -98,18 +100,19 @@ class Evaluate(Callback):
             raise ValueError(
                 f"evaluate_during names {', '.join(unknown)}, not among the protocol's: {', '.join(protocol.scores)}"
             )
-        self.grid, self.protocol, self.every, self.say = grid, protocol, every, say
+        self.grid, self.protocol, self.every, self.key, self.say = grid, protocol, every, key, say
         self.during = replace(protocol, scores=tuple(during))
         self.batches = 0
         self.scores = Scores(untrained={})
 
     def state_dict(self) -> dict[str, Any]:
         """Return the number of batches done and the untrained scores."""
-        return {"batches": self.batches, "untrained": self.scores.untrained}
+        return {"batches": self.batches, "untrained": self.scores.untrained, "key": self.key}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting; the untrained network is gone, its scores are kept."""
-        self.batches, self.scores.untrained = state_dict["batches"], state_dict["untrained"]
+        """Go on counting; the untrained network's scores are kept, if they were computed in this way."""
+        self.batches = state_dict["batches"]
+        self.scores.untrained = state_dict["untrained"] if state_dict["key"] == self.key else {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the untrained network, completely: it is the floor that every table shows."""

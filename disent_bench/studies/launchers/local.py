@@ -10,32 +10,21 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from disent_bench.runs.folder import RunFolder, RunKey
 from disent_bench.runs.series import ending
 from disent_bench.runs.train import Outcome
+from disent_bench.studies.job import Job
 
 POLL_SECONDS = 0.1
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STOPPED = (130, *(-number for number in SIGNALS))
 
 
-@dataclass(frozen=True)
-class Job:
-    """A run to be made: its name for people, its key and folder, and the arguments of ``disent-bench run``."""
-
-    name: str
-    key: RunKey
-    folder: RunFolder
-    arguments: Sequence[str]
-
-
-def run_jobs(jobs: Sequence[Job], num_workers: int) -> dict[str, Outcome]:
+def launch(jobs: Sequence[Job], num_workers: int) -> dict[str, Outcome]:
     """Bring all jobs to their end, ``num_workers`` at a time, and return how each ended, by name.
 
     A job that is done is skipped. Whatever becomes of one process, the others go on. SIGINT and SIGTERM are passed on
@@ -43,7 +32,7 @@ def run_jobs(jobs: Sequence[Job], num_workers: int) -> dict[str, Outcome]:
     """
     # what a signal keeps from being started stays as it is here
     outcomes = {job.name: Outcome(job.key, job.folder.path, "interrupted", "a signal") for job in jobs}
-    done = [job for job in jobs if job.folder.state() == "done"]
+    done = [job for job in jobs if job.is_done]
     outcomes |= {job.name: Outcome(job.key, job.folder.path, "skipped") for job in done}
     waiting = deque(job for job in jobs if job not in done)
     active: list[_Worker] = []
@@ -91,10 +80,10 @@ class _Worker:
     def __init__(self, job: Job, environment: Mapping[str, str]) -> None:
         self.job = job
         job.folder.path.mkdir(parents=True, exist_ok=True)
+        job.folder.failure.unlink(missing_ok=True)  # of an earlier try: what is there afterwards is this one's
         with job.folder.output.open("ab") as output:
-            self._start = output.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "disent_bench", "run", *job.arguments],
+                [sys.executable, "-m", "disent_bench", *job.words],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -103,23 +92,17 @@ class _Worker:
             )
 
     def outcome(self) -> Outcome:
-        """Return how the run ended, once the process has: by what its folder holds and the exit status."""
-        key, folder, status = self.job.key, self.job.folder, self.process.returncode
-        if folder.state() == "done":
-            return Outcome(key, folder.path, "done")
+        """Return how the run ended, once the process has: by what its folder holds, else by the exit status."""
+        status = self.process.returncode
+        if (found := self.job.outcome()) is not None:
+            return found
         if status in STOPPED:
-            return Outcome(key, folder.path, "interrupted", "a signal")
+            return Outcome(self.job.key, self.job.folder.path, "interrupted", "a signal")
         if status < 0:
-            return Outcome(key, folder.path, "failed", f"killed by signal {-status} ({signal.strsignal(-status)})")
-        # the last line of a run's output says why, after a name that is known here
-        said = self._last_line().rpartition(f"{key}: ")[2].removeprefix("disent-bench: ")
-        return Outcome(key, folder.path, "failed", said or f"ended with exit status {status} and no result")
-
-    def _last_line(self) -> str:
-        with self.job.folder.output.open("rb") as output:
-            output.seek(self._start)
-            lines = output.read().decode(errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+            reason = f"killed by signal {-status} ({signal.strsignal(-status)})"
+        else:
+            reason = f"ended with exit status {status}, and neither result nor failure"
+        return Outcome(self.job.key, self.job.folder.path, "failed", reason)
 
 
 class _Report:

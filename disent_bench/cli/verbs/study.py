@@ -1,0 +1,57 @@
+"""Train and score everything that a file names."""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from disent_bench.cli.endings import conclude
+from disent_bench.cli.parser import shared
+
+HELP = "train and score everything that a file names"
+DESCRIPTION = (
+    "Bring all runs that a file names to their end, each in a process of its own, then print their leaderboard. "
+    "Runs that are done are skipped, interrupted ones are resumed; Ctrl-C saves their state first. The file is "
+    "YAML: title; note (may be left out, as may settings and plugins); protocol; datasets, a list; seeds, such as "
+    "0-2; settings of all runs, as for run --set; plugins, a list of Python files, with paths from the study's "
+    "folder; and methods, a list of names or of {method: gmg, settings: {methods.gmg.side: encoder}}. Each run's "
+    "output goes to output.log in its folder. experiments/studies/ and examples/ have some."
+)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="the study, a YAML file")
+    where = "where runs go: local is this machine"
+    parser.add_argument("--launcher", choices=_launchers(), default="local", help=where)
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="runs side by side; they share the cores")
+    shared(parser, "--runs", "--data-dir", "--device")
+
+
+def main(given: Namespace) -> int:
+    """Bring all runs of the file to their end, and print their leaderboard."""
+    from disent_bench.plugins import load_plugins
+    from disent_bench.studies.study import read_study, run_study, study_leaderboard
+
+    study = read_study(given.file)
+    load_plugins(study.plugins)
+    outcomes = run_study(
+        study,
+        runs=given.runs,
+        data_dir=given.data_dir,
+        device=given.device,
+        num_workers=given.workers,
+        launcher_name=given.launcher,
+    )
+    if all(outcome.status != "interrupted" for outcome in outcomes.values()):
+        print(study_leaderboard(study, outcomes.values(), given.runs, styled=sys.stdout.isatty()), end="")
+    return conclude(outcomes)
+
+
+def _launchers() -> list[str]:
+    """Names of the launchers: files in their folder, which is not imported to look."""
+    folder = Path(__file__).parents[2] / "studies" / "launchers"
+    return sorted(module.name for module in pkgutil.iter_modules([str(folder)]))

@@ -1,0 +1,60 @@
+"""Settings of a run beside its method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from disent_bench.module import Training
+
+
+@dataclass(frozen=True)
+class Settings(Training):
+    """Settings of a run beside its method: those of the optimisation, and its schedule.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: images per step.
+        sampler: which images a batch has: uniform, epochs, pairs, correlated or held_out (`disent_datasets`).
+        sampler_options: the sampler's own arguments.
+        log_every: steps between two logged lines.
+        checkpoint_every: steps between two checkpoints.
+        evaluate_every: steps between two evaluations during training; 0 for none.
+        evaluate_during: names of the scores computed during training.
+    """
+
+    steps: int = 300_000
+    batch_size: int = 64
+    sampler: str = "uniform"
+    sampler_options: Mapping[str, Any] = field(default_factory=dict)
+    log_every: int = 50
+    checkpoint_every: int = 5_000
+    evaluate_every: int = 0
+    evaluate_during: tuple[str, ...] = ("mig",)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "latent_dim", "log_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+        if self.evaluate_every < 0:
+            raise ValueError(f"evaluate_every is 0 (never) or a number of steps, not {self.evaluate_every}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate is above 0, not {self.learning_rate}")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay is 0 or above, not {self.weight_decay}")
+
+    @property
+    def training(self) -> Training:
+        """The part that the training module reads."""
+        return Training(**{name: getattr(self, name) for name in TRAINING_NAMES})
+
+    @property
+    def data_offers(self) -> frozenset[str]:
+        """What the second batch is to the first: a ``"pair"``, or an independent ``"second"`` one."""
+        return frozenset({"pair" if self.sampler == "pairs" else "second"})
+
+
+SETTING_NAMES = tuple(f.name for f in fields(Settings))
+TRAINING_NAMES = tuple(f.name for f in fields(Training))
+SCHEDULE_NAMES = ("log_every", "checkpoint_every", "evaluate_every", "evaluate_during")

@@ -1,0 +1,61 @@
+"""Values as a user types them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+
+def parse_value(text: str) -> Any:
+    """Read a value as YAML writes it, with every spelling of a number that Python knows (YAML 1.1 takes 1e-3 for a
+    word).
+
+    Raises:
+        ValueError: if the text is not YAML.
+    """
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"'{text}' is not a YAML value: {str(error).splitlines()[0]}") from None
+
+
+def parse_seeds(text: str, name: str = "--seeds") -> list[int]:
+    """Read ``0-4``, ``3`` or ``0-1,7`` as a list of seeds, in the order given, each once.
+
+    Raises:
+        ValueError: if the text is something else, naming ``name``.
+    """
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"{name} takes numbers and ranges such as 0-4 or 0,2,7, not '{text}'")
+        span = range(int(first), int(last or first) + 1)
+        if not span:
+            raise ValueError(f"{name} {part.strip()} is empty; the smaller number comes first")
+        seeds.update(dict.fromkeys(span))
+    return list(seeds)
+
+
+def parse_overrides(groups: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Read ``key=value`` words; values as YAML writes them.
+
+    Raises:
+        ValueError: if a word has no ``=``, or a key is given twice.
+    """
+    overrides: dict[str, Any] = {}
+    for word in (word for group in groups for word in group):
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise ValueError(f"--set takes key=value, such as steps=200, not '{word}'")
+        if key in overrides:
+            raise ValueError(f"--set gives {key} twice; keep one")
+        overrides[key] = parse_value(value)
+    return overrides

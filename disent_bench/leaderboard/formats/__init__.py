@@ -1,0 +1,32 @@
+"""Formats of a leaderboard, one per file, called like the file: each has ``write(rows, page) -> text``."""
+
+from __future__ import annotations
+
+import pkgutil
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where a leaderboard is shown.
+
+    Attributes:
+        runs: the folder that was read, named when there are no rows.
+        width: columns of the terminal; its own if None, 80 without one.
+        styled: whether the terminal shows bold text.
+    """
+
+    runs: Path = Path("runs")
+    width: int | None = None
+    styled: bool = False
+
+    @property
+    def empty(self) -> str:
+        """What stands in place of the tables when there are no rows."""
+        return f"no finished runs in {self.runs} yet; this makes one: make bench METHOD=topdis"
+
+
+def format_names() -> list[str]:
+    """Return the names of all formats."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))

@@ -1,0 +1,32 @@
+"""Markdown: mean, standard deviation and interval."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from disent_bench.leaderboard.document import around, headings, interval_text, spread
+from disent_bench.leaderboard.formats import Page
+from disent_bench.leaderboard.statistics import Row, ScoreSummary
+from disent_bench.leaderboard.tables import Table, grid, number, tables
+
+
+def write(rows: Sequence[Row], page: Page) -> str:
+    """Return one table after the other."""
+    return "\n".join([_markdown(table) for table in tables(rows)] or [f"{_markdown_text(page.empty)}\n"])
+
+
+def _markdown(table: Table) -> str:
+    def cell(score: ScoreSummary, best: bool) -> str:
+        mean = f"**{number(score.mean)}**" if best else number(score.mean)
+        return mean + spread(score) + _markdown_text(interval_text(score))
+
+    head = [_markdown_text(heading) for heading in headings(table)]
+    rule = [":--", *("--:" for _ in head[1:])]
+    lines = ["| " + " | ".join(row) + " |" for row in (head, rule, *grid(table, _markdown_text, cell))]
+    below = [f"- {_markdown_text(text)}" for text in around(table, interval=True)]
+    return "\n".join([f"**{_markdown_text(table.title)}**", "", *lines, "", *below]).rstrip() + "\n"
+
+
+def _markdown_text(text: str) -> str:
+    return re.sub(r"([\\`*<>|\[\]])", r"\\\1", text)

@@ -1,0 +1,17 @@
+"""For a terminal of any width; shows the interval where it fits."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+
+from disent_bench.leaderboard.formats import Page
+from disent_bench.leaderboard.statistics import Row
+from disent_bench.leaderboard.tables import tables
+from disent_bench.leaderboard.terminal import terminal_table
+
+
+def write(rows: Sequence[Row], page: Page) -> str:
+    """Return one table after the other; the best mean is bold if the page is styled, else starred."""
+    columns = page.width or shutil.get_terminal_size().columns
+    return "\n".join([terminal_table(each, columns, page.styled) for each in tables(rows)] or [f"{page.empty}\n"])

@@ -1,0 +1,156 @@
+"""The module of a run: built from its configuration, rehearsed, or loaded from its folder."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from disent_datasets import Batch, BatchStream, FactorGrid, make_sampler
+from lightning import LightningModule
+from torch import Tensor
+
+from disent_bench.config.method import is_module
+from disent_bench.config.run import RunConfig
+from disent_bench.module import DisentModule
+from disent_bench.objective import all_terms
+from disent_bench.plugins import load_plugins
+from disent_bench.registry import METHODS, UnknownNameError
+from disent_bench.runs.callbacks.checkpoint import undisturbed
+from disent_bench.runs.callbacks.evaluate import Evaluate
+from disent_bench.runs.folder import RunFolder
+from disent_bench.runs.quiet import quiet_lightning
+
+REHEARSAL_BATCH = 16
+Shape = tuple[int, int, int]
+
+
+def build_module(config: RunConfig, image_shape: Shape, n_train: int) -> LightningModule:
+    """Build the module of a configuration; initial weights come from torch's generator.
+
+    Args:
+        config: the configuration.
+        image_shape: ``(channels, height, width)``.
+        n_train: number of images in the training set.
+    """
+    base = next(iter(config.methods))
+    if is_module(base):
+        return METHODS[base].factory(image_shape=image_shape, **config.methods[base])
+    model, settings = config.model(), config.settings
+    return DisentModule(
+        model.objective,
+        image_shape,
+        n_train,
+        settings.training,
+        settings.log_every,
+        bottleneck=model.bottleneck,
+        data=settings.data_offers,
+    )
+
+
+def module_for(config: RunConfig, grid: FactorGrid) -> LightningModule:
+    """Build the module of a configuration for the images of ``grid``."""
+    return build_module(config, shape_of(grid), len(grid))
+
+
+def shape_of(grid: FactorGrid) -> Shape:
+    """Return ``(channels, height, width)`` of the images of ``grid``."""
+    height, width, channels = grid.shape
+    return channels, height, width
+
+
+def reads_second(module: LightningModule) -> bool:
+    """Whether each step of a module takes a second batch."""
+    return isinstance(module, DisentModule) and bool(module.needs & {"second", "pair"})
+
+
+def load_run(folder: str | Path) -> LightningModule:
+    """Return the trained module of a run, in evaluation mode, on the CPU, from its folder alone.
+
+    Plug-ins that the run names are loaded if what they registered is not known yet.
+
+    Returns:
+        A module with ``encode(images (b, c, h, w) in [0, 1]) -> codes`` and, if it has a decoder, ``decode(codes)``.
+
+    Raises:
+        ValueError: if this is no folder of a run, or it has no checkpoint; the message says which.
+    """
+    run = RunFolder(Path(folder))
+    content = run.read_config()
+    if not run.checkpoint.exists():
+        raise ValueError(f"{run.path} has no checkpoint; the run has not reached its first")
+    try:
+        module = undisturbed(_build_from)(content)
+    except UnknownNameError:
+        load_plugins(content.get("plugins", ()))
+        module = undisturbed(_build_from)(content)
+    checkpoint = torch.load(run.checkpoint, map_location="cpu", weights_only=True)
+    module.load_state_dict(checkpoint["state_dict"])
+    return module.eval()
+
+
+def _build_from(content: dict[str, Any]) -> LightningModule:
+    config = RunConfig.from_dict(content)
+    channels, height, width = content["data"]["image_shape"]
+    return build_module(config, (channels, height, width), content["data"]["size"])
+
+
+def rehearse(config: RunConfig, grid: FactorGrid) -> None:
+    """Build what a run draws, scores and trains with, and take a step on one small batch, before anything is trained.
+
+    Every term takes part, whatever its start. Random generators are left as they were.
+
+    Raises:
+        ValueError: if a setting has no meaning, does not fit the data, or the step fails; in one line, with the place
+            in the code where it did.
+    """
+    settings = config.settings
+    sampler = make_sampler(settings.sampler, grid, settings.sampler_options)
+    Evaluate(grid, config.scores, during=settings.evaluate_during)
+    with quiet_lightning():
+        undisturbed(_rehearse)(config, grid, sampler)
+
+
+def _rehearse(config: RunConfig, grid: FactorGrid, sampler: Any) -> None:
+    module = module_for(config, grid)
+    size = min(config.settings.batch_size, REHEARSAL_BATCH)
+    stream = BatchStream(grid, size, seed=0, second=reads_second(module), sampler=sampler)
+    first, second = stream.step(0)
+    images = [_floats(grid, indices) for indices in (first, second) if indices is not None]
+    with _blamed(f"method '{config.method}'"):
+        if isinstance(module, DisentModule):
+            module.step = max(term.start for term in all_terms(module.objective))
+            module.play(module.run_pass(*images), module.configure_optimizers())
+        else:
+            batch = Batch(images[0], torch.from_numpy(first))
+            trainer = lightning.Trainer(
+                fast_dev_run=True,
+                accelerator="cpu",
+                logger=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            )
+            trainer.fit(module, torch.utils.data.DataLoader([batch], batch_size=None))  # type: ignore[arg-type]
+        codes = module.eval().encode(images[0])  # type: ignore[operator]
+        if not isinstance(codes, Tensor) or codes.ndim != 2 or len(codes) != len(images[0]):
+            found = f"a tensor of shape {tuple(codes.shape)}" if isinstance(codes, Tensor) else repr(codes)
+            raise ValueError(f"encode(images) returns codes ({len(images[0])}, d), not {found}")
+
+
+def _floats(grid: FactorGrid, indices: Any) -> Tensor:
+    return torch.from_numpy(grid.images(indices)).permute(0, 3, 1, 2).float() / grid.scale
+
+
+@contextmanager
+def _blamed(who: str) -> Iterator[None]:
+    """Turn whatever goes wrong into one line that says where."""
+    try:
+        yield
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise ValueError(f"{who} fails on its first batch: {said} ({frame.filename}:{frame.lineno})") from error

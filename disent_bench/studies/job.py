@@ -1,0 +1,51 @@
+"""A job is the folder of a run, which holds all that is needed to run it, and afterwards how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from disent_bench.runs.folder import RunFolder, RunKey
+from disent_bench.runs.result import Failure, Scoring
+from disent_bench.runs.train import Outcome
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be made.
+
+    Attributes:
+        name: its name for people.
+        key: its key.
+        folder: its folder, laid out.
+        scoring: how it is to be scored.
+        options: further words for ``disent-bench resume``, such as where the data are.
+    """
+
+    name: str
+    key: RunKey
+    folder: RunFolder
+    scoring: Scoring
+    options: Sequence[str] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """Arguments of ``disent-bench`` that run the folder."""
+        return ["resume", str(self.folder.path), *self.options]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.folder.is_scored(self.scoring)
+
+    def outcome(self) -> Outcome | None:
+        """Return how the run ended, by what its folder holds; None if it holds neither result nor failure."""
+        if self.is_done:
+            return Outcome(self.key, self.folder.path, "done")
+        if not self.folder.failure.exists():
+            return None
+        try:
+            reason = Failure.read(self.folder.failure).reason
+        except ValueError as error:
+            reason = f"{self.folder.failure}: {error}"
+        return Outcome(self.key, self.folder.path, "failed", reason)
