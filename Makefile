@@ -18,7 +18,7 @@ BIN    := .venv/bin
 DISENT := $(BIN)/disent-bench
 EXTRAS := $(if $(PLUGIN),--plugin $(PLUGIN)) $(if $(SET),--set $(SET))
 
-.PHONY: setup bench leaderboard study data test test-all lint benchmark
+.PHONY: setup bench leaderboard study data test test-slow test-all lint benchmark
 .DELETE_ON_ERROR:
 
 setup: .venv/installed
@@ -48,11 +48,14 @@ data: .venv/installed
 test: .venv/installed
 	@$(BIN)/python -m pytest -n 2 -m "not slow"
 
+test-slow: .venv/installed
+	@$(BIN)/python -m pytest -n 2 -m slow
+
 test-all: .venv/installed
 	@$(BIN)/python -m pytest -n 2
 
 lint: .venv/installed
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/deptry .
 
 benchmark: .venv/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark]'

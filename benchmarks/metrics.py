@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 from disent_metrics import GridCodes, scores
-from disent_metrics.functional.parallel import available_cpus
+from disent_metrics.estimators.parallel import available_cpus
 from disent_metrics.protocol import get_protocol
 
 SIZES = (3, 6, 40, 32, 32)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from disent_metrics.catalogue import get_score
 from disent_metrics.protocol import ScoreProtocol
-from disent_metrics.registry import get_score
 
 from disent_bench.config.method import Model, build_model
 from disent_bench.config.settings import SCHEDULE_NAMES, SETTING_NAMES, TRAINING_NAMES, Settings

@@ -4,30 +4,40 @@
 torch is imported only when one of the classes is used.
 """
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+from disent_metrics.catalogue import get_score, higher_is_better, scores
 from disent_metrics.encode import GridCodes
-from disent_metrics.lazy import lazy_exports
 from disent_metrics.protocol import PROTOCOLS, ScoreProtocol, get_protocol
-from disent_metrics.registry import Key, Score, get_score, higher_is_better, register_score, scores
+from disent_metrics.registry import Key, Score, register_score
 from disent_metrics.suite import SuiteResult, evaluate, evaluate_codes
 
 if TYPE_CHECKING:
-    from disent_metrics.batch_mean import Geometry, ReconstructionError, TraversalTopology
-    from disent_metrics.beta_vae import BetaVAEScore
-    from disent_metrics.correlated_factors import HFSDCI, HFSSAP, HFSModularity, HFSMutualInformationGap
-    from disent_metrics.dci import DCI
-    from disent_metrics.downstream import DownstreamLogistic, DownstreamTrees
-    from disent_metrics.explicitness import Explicitness
-    from disent_metrics.factor_vae import FactorVAEScore
-    from disent_metrics.factorized_support import FactorizedSupport
-    from disent_metrics.info_mec import InfoMEC
-    from disent_metrics.interventional_robustness import InterventionalRobustness
-    from disent_metrics.modularity import ActiveModularity, Modularity
-    from disent_metrics.mutual_information_gap import MutualInformationGap
-    from disent_metrics.sap import SAP
-    from disent_metrics.udr import UnsupervisedDisentanglementRanking
-    from disent_metrics.unsupervised import UnsupervisedScores
+    from disent_metrics.classes import (
+        DCI,
+        HFSDCI,
+        HFSSAP,
+        SAP,
+        ActiveModularity,
+        BetaVAEScore,
+        DownstreamLogistic,
+        DownstreamTrees,
+        Explicitness,
+        FactorizedSupport,
+        FactorVAEScore,
+        Geometry,
+        HFSModularity,
+        HFSMutualInformationGap,
+        InfoMEC,
+        InterventionalRobustness,
+        Modularity,
+        MutualInformationGap,
+        ReconstructionError,
+        TraversalTopology,
+        UnsupervisedDisentanglementRanking,
+        UnsupervisedScores,
+    )
 
 __all__ = [
     "DCI",
@@ -67,28 +77,15 @@ __all__ = [
     "scores",
 ]
 
-CLASSES = {
-    "ActiveModularity": "modularity",
-    "BetaVAEScore": "beta_vae",
-    "DCI": "dci",
-    "DownstreamLogistic": "downstream",
-    "DownstreamTrees": "downstream",
-    "Explicitness": "explicitness",
-    "FactorVAEScore": "factor_vae",
-    "FactorizedSupport": "factorized_support",
-    "Geometry": "batch_mean",
-    "HFSDCI": "correlated_factors",
-    "HFSModularity": "correlated_factors",
-    "HFSMutualInformationGap": "correlated_factors",
-    "HFSSAP": "correlated_factors",
-    "InfoMEC": "info_mec",
-    "InterventionalRobustness": "interventional_robustness",
-    "Modularity": "modularity",
-    "MutualInformationGap": "mutual_information_gap",
-    "ReconstructionError": "batch_mean",
-    "SAP": "sap",
-    "TraversalTopology": "batch_mean",
-    "UnsupervisedDisentanglementRanking": "udr",
-    "UnsupervisedScores": "unsupervised",
-}
-__getattr__, __dir__ = lazy_exports(__name__, CLASSES)
+CLASSES = tuple(name for name in __all__ if name not in globals())
+
+
+def __getattr__(name: str) -> Any:
+    """Import torch only when one of the classes is asked for."""
+    if name not in CLASSES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("disent_metrics.classes"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "functional"])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.interventions import check_sizes
+from disent_metrics.estimators.interventions import check_sizes
 from disent_metrics.inputs import Codes, as_codes, as_factors
 
 MAX_POINTS = 2**28  # 268 million; above that the table of what is known grows past 256 MB

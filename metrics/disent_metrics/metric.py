@@ -8,10 +8,10 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from disent_metrics.catalogue import get_score
 from disent_metrics.encode import GridCodes
-from disent_metrics.functional.information import ranks
+from disent_metrics.estimators.information import ranks
 from disent_metrics.inputs import as_factors, check_pair
-from disent_metrics.registry import get_score
 from disent_metrics.splitting import hold_out
 
 
@@ -115,3 +115,51 @@ class UnlabelledMetric(CodesMetric):
 
     def _arguments(self) -> tuple[Any, ...]:
         return (dim_zero_cat(self.codes),)
+
+
+class BatchMean(Metric):
+    """A registered score of one batch, averaged over batches with their sizes as weights.
+
+    Attributes:
+        score: Name of the registered score.
+        higher_is_better: Common direction of all its numbers.
+        bounds: ``(low, high)`` of every number by key.
+    """
+
+    score: ClassVar[str] = ""
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {}
+    is_differentiable = False
+    full_state_update = False
+
+    totals: Tensor
+    rows: Tensor
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.higher_is_better, cls.bounds = describe_keys(cls.score)
+
+    def __init__(self, settings: dict[str, Any], extra: tuple[Any, ...] = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.settings = settings
+        self.extra = extra
+        size = len(get_score(self.score).keys)
+        self.add_state("totals", default=torch.zeros(size, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("rows", default=torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, images: Tensor, *arrays: Tensor) -> None:
+        """Score one batch; the arguments are the arrays of the function."""
+        score = get_score(self.score)
+        numbers = score.function(images, *arrays, *self.extra, **self.settings)
+        self.totals += len(images) * torch.tensor([numbers[key] for key in score.keys], device=self.device)
+        self.rows += len(images)
+
+    def compute(self) -> dict[str, Tensor]:
+        """The score's numbers as scalar tensors.
+
+        Raises:
+            ValueError: Nothing was scored.
+        """
+        if self.rows == 0:
+            raise ValueError(f"{type(self).__name__} has seen no batch; call update first")
+        means = self.totals / self.rows
+        return dict(zip(get_score(self.score).keys, means.unbind(), strict=True))

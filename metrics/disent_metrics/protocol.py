@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from disent_metrics.registry import get_score, unknown
+from disent_metrics.catalogue import get_score, scores
+from disent_metrics.registry import unknown
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,6 @@ class ScoreProtocol:
         Raises:
             ValueError: An unknown key, score or setting; the message proposes the nearest name.
         """
-        from disent_metrics.registry import scores
-
         given = dict(mapping)
         base = get_protocol(given.pop("base")) if "base" in given else PROTOCOLS.get(name, cls(name))
         own = {f.name for f in fields(cls)} - {"name", "settings"}

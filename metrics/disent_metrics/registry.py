@@ -3,11 +3,28 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib import import_module
 from inspect import Parameter, signature
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-Needs = Literal["codes", "split", "represent", "unlabelled", "reconstruction", "traversals", "maps"]
+INPUTS: Mapping[str, str] = {
+    "codes": "codes ``(n, d)``: those of the training samples if the score takes test samples, else of all there are",
+    "factors": "factor indices ``(n, k)`` of ``codes``",
+    "test_codes": "codes of samples that were held out",
+    "test_factors": "factor indices of ``test_codes``",
+    "represent": "a function from factor indices ``(n, k)`` to codes ``(n, d)``",
+    "factor_sizes": "number of values of each factor ``(k,)``",
+    "images": "images of the data set",
+    "reconstructions": "their reconstructions",
+    "unmoved": "decodings of some codes",
+    "traversals": "decodings of these codes, each latent shifted in turn ``(d, n, ...)``",
+    "divergence": "a function from two distance matrices to their divergence",
+    "points": "images of the data set, as many as geometry is measured on",
+    "latents": "their codes",
+    "decoded": "their reconstructions",
+    "gromov_wasserstein": "a function from two cost matrices to the least distortion of a coupling",
+}
+"""What a score can take, by the name of the argument."""
+
 Function = TypeVar("Function", bound=Callable[..., dict[str, float]])
 
 
@@ -29,11 +46,7 @@ class Score:
         function: The pure function.
         title: Name in prose.
         keys: The numbers it returns.
-        needs: Its positional arguments: ``codes`` means ``(codes, factors)``, ``split`` means
-            ``(codes, factors, test_codes, test_factors)``, ``represent`` means ``(represent, factor_sizes)``,
-            ``unlabelled`` means ``(codes,)``. The others are not made from codes and come from the suite's
-            ``providers``: ``reconstruction`` means ``(images, reconstructions)``, ``traversals`` means
-            ``(images, traversals, divergence)``, ``maps`` means ``(images, codes, decoded, gromov_wasserstein)``.
+        inputs: Names of its positional arguments, keys of ``INPUTS``; whoever computes it hands them over by name.
         min_samples: Fewest training samples it accepts.
         rewards: What a high (or low) value means, in a few words.
         source: Paper or code that defines it.
@@ -44,7 +57,7 @@ class Score:
     function: Callable[..., dict[str, float]]
     title: str
     keys: Mapping[str, Key]
-    needs: Needs
+    inputs: tuple[str, ...]
     min_samples: int
     rewards: str
     source: str
@@ -56,7 +69,7 @@ class Score:
         return {p.name: p.default for p in parameters if p.kind is Parameter.KEYWORD_ONLY}
 
 
-_SCORES: dict[str, Score] = {}
+REGISTERED: dict[str, Score] = {}
 
 
 def register_score(
@@ -64,7 +77,6 @@ def register_score(
     *,
     title: str,
     keys: Mapping[str, Key],
-    needs: Needs,
     rewards: str,
     source: str,
     min_samples: int = 2,
@@ -73,17 +85,22 @@ def register_score(
     """Decorator that registers a score function under ``name``; see ``Score`` for the arguments.
 
     Raises:
-        ValueError: The name, or one of the keys, is taken by another function, or the version is not a whole
-            number from 1 on. The same function may register again, as that of a plug-in loaded twice does.
+        ValueError: The name, or one of the keys, is taken by another function, an input is unknown, or the version is
+            not a whole number from 1 on. The same function may register again, as that of a plug-in loaded twice does.
     """
     if not isinstance(version, int) or version < 1:
         raise ValueError(f"version of score {name!r} is a whole number from 1 on, not {version!r}")
 
     def decorate(function: Function) -> Function:
-        others = [score for score in _SCORES.values() if _origin(score.function) != _origin(function)]
+        parameters = signature(function).parameters.values()
+        inputs = tuple(p.name for p in parameters if p.kind is not Parameter.KEYWORD_ONLY)
+        for given in inputs:
+            if given not in INPUTS:
+                raise ValueError(unknown(f"input of score {name!r}", given, INPUTS))
+        others = [score for score in REGISTERED.values() if _origin(score.function) != _origin(function)]
         if any(score.name == name or score.keys.keys() & keys.keys() for score in others):
             raise ValueError(f"score {name!r} or one of its keys {sorted(keys)} is already registered")
-        _SCORES[name] = Score(name, function, title, dict(keys), needs, min_samples, rewards, source, version)
+        REGISTERED[name] = Score(name, function, title, dict(keys), inputs, min_samples, rewards, source, version)
         return function
 
     return decorate
@@ -91,34 +108,6 @@ def register_score(
 
 def _origin(function: Callable[..., Any]) -> tuple[str, str]:
     return function.__module__, function.__qualname__
-
-
-def scores() -> dict[str, Score]:
-    """All registered scores by name, the built-in ones included."""
-    import_module("disent_metrics.functional")
-    return dict(sorted(_SCORES.items()))
-
-
-def get_score(name: str) -> Score:
-    """The score registered as ``name``.
-
-    Raises:
-        ValueError: There is none; the message proposes the nearest name.
-    """
-    known = scores()
-    if name not in known:
-        raise ValueError(unknown("score", name, known))
-    return known[name]
-
-
-def higher_is_better(key: str) -> bool | None:
-    """Direction of one returned number such as ``"mig"`` or ``"dci_disentanglement"``.
-
-    Returns:
-        True or False, or None if more is neither better nor worse or the key is not a registered one.
-    """
-    found = [score.keys[key] for score in scores().values() if key in score.keys]
-    return found[0].higher_is_better if found else None
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

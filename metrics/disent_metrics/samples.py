@@ -6,14 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.interventions import Represent, in_chunks
+from disent_metrics.estimators.interventions import Represent, in_chunks
 from disent_metrics.inputs import Codes, Factors, Split, check_pair, check_split
 from disent_metrics.protocol import ScoreProtocol
-from disent_metrics.registry import Score
+from disent_metrics.registry import INPUTS, Score
 from disent_metrics.splitting import choose_rows, hold_out
 
-Providers = Mapping[str, Callable[[], tuple[Any, ...]]]
-FROM_CODES = ("codes", "split", "unlabelled")
+Providers = Mapping[str, Callable[[], Any]]
 
 
 class Samples(NamedTuple):
@@ -22,23 +21,25 @@ class Samples(NamedTuple):
     split: Split
     whole: tuple[Codes, Factors] | None = None
 
-    def arguments(self, score: Score) -> tuple[Any, ...]:
-        """Positional arguments of a score that takes arrays."""
-        if score.needs == "split":
-            return tuple(self.split)
-        pair = self.whole or (self.split.codes, self.split.factors)
-        return pair if score.needs == "codes" else pair[:1]
+    def inputs(self, score: Score) -> dict[str, Any]:
+        """What a score can take of the samples, by the names of its arguments."""
+        split = self.split._asdict()
+        if self.whole is None or "test_codes" in score.inputs:
+            return split
+        return {**split, "codes": self.whole[0], "factors": self.whole[1]}
 
 
-def provided(score: Score, providers: Providers) -> tuple[Any, ...]:
-    """Positional arguments of a score that needs more than codes.
+def arguments(score: Score, given: Mapping[str, Any], providers: Providers) -> tuple[Any, ...]:
+    """Positional arguments of a score: each by its name, from what is given, else from its provider.
 
     Raises:
-        ValueError: Nobody provides them.
+        ValueError: Nothing gives one of them.
     """
-    if score.needs not in providers:
-        raise ValueError(f"{score.name} needs {score.needs!r}, which codes do not give; pass a provider of it")
-    return providers[score.needs]()
+    missing = [name for name in score.inputs if name not in given and name not in providers]
+    if missing:
+        what = "; ".join(f"{name} ({INPUTS[name]})" for name in missing)
+        raise ValueError(f"{score.name} takes what codes do not give: {what}; pass providers of it")
+    return tuple(given[name] if name in given else providers[name]() for name in score.inputs)
 
 
 def draw_factors(sizes: NDArray[np.int64], protocol: ScoreProtocol) -> tuple[Factors, Factors]:

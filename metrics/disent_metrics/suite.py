@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from disent_metrics.catalogue import get_score
 from disent_metrics.encode import GridCodes
-from disent_metrics.functional.information import ranks
-from disent_metrics.functional.interventions import check_sizes
+from disent_metrics.estimators.information import ranks
+from disent_metrics.estimators.interventions import check_sizes
 from disent_metrics.inputs import as_factors
 from disent_metrics.protocol import ScoreProtocol, get_protocol
-from disent_metrics.registry import Score, get_score
-from disent_metrics.samples import FROM_CODES, Providers, from_arrays, from_encoder, provided
+from disent_metrics.registry import Score
+from disent_metrics.samples import Providers, arguments, from_arrays, from_encoder
 
 OnScore = Callable[[str, dict[str, float], float], None]
 Arguments = Callable[[Score], tuple[Any, ...]]
@@ -58,8 +59,8 @@ def evaluate(
         protocol: A protocol or the name of a built-in one.
         memoize: Encode each grid point at most once (see ``GridCodes``); switch it off for an encoder or a
             data set with nuisance variation.
-        providers: For scores that need more than codes: maps what they need (``reconstruction``, ``traversals`` or
-            ``maps``, see ``Score``) to a function that returns their positional arguments.
+        providers: For scores that take more than codes: functions without arguments that return an input, by its name
+            (``images``, ``traversals``, ...: keys of ``disent_metrics.registry.INPUTS``).
         on_score: Called after each score with its name, its numbers (empty if it failed) and its seconds.
 
     Raises:
@@ -80,12 +81,11 @@ def evaluate(
         return SuiteResult(errors=dict.fromkeys(chosen.scores, str(error)), protocol=chosen.name)
     encoding = time.perf_counter() - begin
 
-    def arguments(score: Score) -> tuple[Any, ...]:
-        if score.needs == "represent":
-            return encoder, factor_sizes
-        return samples.arguments(score) if score.needs in FROM_CODES else provided(score, providers or {})
+    def taken(score: Score) -> tuple[Any, ...]:
+        given = {**samples.inputs(score), "represent": encoder, "factor_sizes": factor_sizes}
+        return arguments(score, given, providers or {})
 
-    result = _run(chosen, arguments, (), on_score)
+    result = _run(chosen, taken, (), on_score)
     result.seconds["encode"] = encoding
     return result
 
@@ -121,25 +121,24 @@ def evaluate_codes(
         raise ValueError("test_codes and test_factors go together; give both or neither")
     samples, notes = from_arrays(codes, factors, test_codes, test_factors, chosen)
 
-    def arguments(score: Score) -> tuple[Any, ...]:
-        if score.needs != "represent":
-            return samples.arguments(score) if score.needs in FROM_CODES else provided(score, {})
-        labels = ranks(as_factors(factors))
-        sizes = tuple(labels.max(axis=0) + 1)
-        return GridCodes.from_arrays(codes, labels, sizes), sizes
+    def taken(score: Score) -> tuple[Any, ...]:
+        given = samples.inputs(score)
+        if "represent" in score.inputs:
+            labels = ranks(as_factors(factors))
+            sizes = tuple(labels.max(axis=0) + 1)
+            given |= {"represent": GridCodes.from_arrays(codes, labels, sizes), "factor_sizes": sizes}
+        return arguments(score, given, {})
 
-    return _run(chosen, arguments, notes, on_score)
+    return _run(chosen, taken, notes, on_score)
 
 
-def _run(
-    protocol: ScoreProtocol, arguments: Arguments, notes: tuple[str, ...], on_score: OnScore | None
-) -> SuiteResult:
+def _run(protocol: ScoreProtocol, taken: Arguments, notes: tuple[str, ...], on_score: OnScore | None) -> SuiteResult:
     result = SuiteResult(notes=notes, protocol=protocol.name)
     for name in protocol.scores:
         score = get_score(name)
         begin = time.perf_counter()
         try:
-            numbers = score.function(*arguments(score), **protocol.options(name))
+            numbers = score.function(*taken(score), **protocol.options(name))
         except Exception as error:  # a failing score must not lose the others, whatever it raises
             numbers = {}
             result.errors[name] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 
@@ -34,3 +35,15 @@ def test_dependencies_point_one_way(root: Path) -> None:
 
 def test_source_roots_are_no_packages(root: Path) -> None:
     assert not [name for name in ("datasets", "metrics", "tests") if (root / name / "__init__.py").exists()]
+
+
+@pytest.mark.parametrize("package", ["disent_bench", "disent_metrics", "disent_datasets"])
+def test_no_package_imports_in_circles(package: str) -> None:
+    graph = grimp.build_graph(package, exclude_type_checking_imports=True, cache_dir=None)
+    waiting = {module: set(graph.find_modules_directly_imported_by(module)) for module in graph.modules}
+    while free := [module for module, needs in waiting.items() if not needs]:
+        for module in free:
+            del waiting[module]
+        for needs in waiting.values():
+            needs.difference_update(free)
+    assert not waiting, f"circles among {sorted(waiting)}"

@@ -55,10 +55,10 @@ class World:
 
     def arguments(self, score):
         """Positional arguments of a registered score, with more samples than it needs."""
-        if score.needs == "represent":
+        if "represent" in score.inputs:
             return self.represent, SIZES
         split = self.split(max(600, score.min_samples * 8 // 5))
-        return split[: {"unlabelled": 1, "codes": 2, "split": 4}[score.needs]]
+        return split[: len(score.inputs)]
 
     def then(self, change):
         """The same world with every code passed through ``change``."""

@@ -34,7 +34,7 @@ def metric(request):
 def batches(metric, world):
     """Update arguments that give a metric what its score needs, in two portions."""
     score = get_score(metric.score)
-    if score.needs == "represent":
+    if "represent" in score.inputs:
         grid = torch.cartesian_prod(*(torch.arange(size) for size in world.sizes))
         whole = [(torch.tensor(world.represent(grid.numpy())), grid, {})]
     else:
@@ -63,7 +63,7 @@ def test_class_equals_function_and_resets(metric, worlds):
         metric.reset()
     score = get_score(metric.score)
     world = worlds.mixed
-    if score.needs == "represent":
+    if "represent" in score.inputs:
         world = world.then(lambda codes: codes.astype("float32"))
     expected = score.function(*world.arguments(score))
     assert {key: value.item() for key, value in numbers.items()} == pytest.approx(expected, abs=1e-6)

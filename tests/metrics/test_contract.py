@@ -6,11 +6,12 @@ import torch
 from disent_metrics import scores
 
 SLOW = {"downstream_logistic"}  # hundreds of scikit-learn fits a call
-FROM_CODES = ("codes", "split", "represent", "unlabelled")  # scores of images have tests of their own
+# scores of images have tests of their own
+FROM_CODES = {"codes", "factors", "test_codes", "test_factors", "represent", "factor_sizes"}
 SCORES = [
     pytest.param(score, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
     for name, score in scores().items()
-    if score.needs in FROM_CODES
+    if set(score.inputs) <= FROM_CODES
 ]
 pytestmark = pytest.mark.parametrize("score", SCORES)
 
@@ -33,7 +34,7 @@ def test_range_keys_and_determinism(score, world):
 
 def test_perfect_code_beats_noise_or_dependence(score, worlds):
     dependent = worlds.mixed.then(lambda codes: 8.0 * codes)
-    other = dependent if score.needs == "unlabelled" else worlds.noise
+    other = dependent if score.inputs == ("codes",) else worlds.noise
     good, bad = (score.function(*world.arguments(score)) for world in (worlds.perfect, other))
     for name, key in score.keys.items():
         if key.higher_is_better is not None:
@@ -63,7 +64,7 @@ def test_duplicated_constant_and_missing_codes(score, worlds):
 def test_tensors_lists_and_integers(score, worlds):
     whole = worlds.perfect.then(np.round)
     expected = score.function(*whole.arguments(score))
-    if score.needs == "represent":
+    if "represent" in score.inputs:
         as_tensor = whole.then(lambda codes: torch.tensor(codes, dtype=torch.bfloat16))
         assert score.function(as_tensor.represent.__call__, whole.sizes) == expected
         return
@@ -73,7 +74,7 @@ def test_tensors_lists_and_integers(score, worlds):
 
 
 def test_input_is_left_alone(score, worlds):
-    if score.needs == "represent":
+    if "represent" in score.inputs:
         pytest.skip("takes an encoder, not arrays")
     arguments = worlds.mixed.arguments(score)
     for array in arguments:
@@ -89,7 +90,7 @@ def test_codes_that_are_not_finite_are_refused(score, worlds, value):
 
 
 def test_bad_arrays_are_refused_by_name(score, worlds):
-    if score.needs == "represent":
+    if "represent" in score.inputs:
         with pytest.raises(ValueError, match="factor_sizes"):
             score.function(worlds.mixed.represent, (3, 1))
         return
@@ -114,7 +115,7 @@ def test_bad_arrays_are_refused_by_name(score, worlds):
 
 
 def test_test_set_without_a_class_or_with_a_new_one(score, worlds):
-    if score.needs != "split":
+    if "test_codes" not in score.inputs:
         pytest.skip("has no test set")
     codes, factors, test_codes, test_factors = worlds.perfect.arguments(score)
     lacking = test_factors[:, 0] != 1

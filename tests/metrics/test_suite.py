@@ -91,8 +91,8 @@ def test_a_failing_score_does_not_lose_the_others(worlds, monkeypatch, error):
     def fail(codes, factors):
         raise error
 
-    broken = registry.Score("broken", fail, "", {}, "codes", 1, "", "")
-    monkeypatch.setitem(registry._SCORES, "broken", broken)
+    broken = registry.Score("broken", fail, "", {}, ("codes", "factors"), 1, "", "")
+    monkeypatch.setitem(registry.REGISTERED, "broken", broken)
     told = []
     protocol = ScoreProtocol("p", ("broken", "mig"), num_train=600, num_test=300)
     result = evaluate_codes(*worlds.mixed.split(), protocol=protocol, on_score=lambda *event: told.append(event))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ CANDIDATES = 1024
 SHIFT = 0.125
 
 
-def image_providers(module: Any, grid: FactorGrid, seed: int) -> Mapping[str, Callable[[], tuple[Any, ...]]]:
-    """Return what the scores ``reconstruction``, ``topology`` and ``geometry`` take, for a module with a decoder.
+def image_providers(module: Any, grid: FactorGrid, seed: int) -> Mapping[str, Callable[[], Any]]:
+    """Return what scores of images take, by the names of their arguments, for a module with a decoder.
 
     Args:
         module: offers ``encode`` and ``decode``; without a decoder the mapping is empty.
@@ -31,32 +32,41 @@ def image_providers(module: Any, grid: FactorGrid, seed: int) -> Mapping[str, Ca
     if not hasattr(module, "decode") or getattr(module, "decoder", ...) is None:
         return {}
 
+    @cache
     @torch.inference_mode()
     def batch() -> tuple[Tensor, Tensor]:
         indices = np.random.default_rng(seed).choice(grid.available, size=CANDIDATES)
         images = torch.from_numpy(grid.images(indices)).permute(0, 3, 1, 2).to(module.device).float() / grid.scale
         return images, module.encode(images)
 
+    @cache
     @torch.inference_mode()
-    def reconstruction() -> tuple[Any, ...]:
-        images, codes = batch()
-        return _numpy(images), _numpy(module.decode(codes))
+    def decoded(count: int) -> NDArray[np.float32]:
+        return _numpy(module.decode(batch()[1][:count]))
 
+    @cache
     @torch.inference_mode()
-    def traversals() -> tuple[Any, ...]:
+    def moved() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         # Shifted by 1/8 in CDF units as TopDis does; points that no latent's shift drives out of (0, 1) are kept.
-        _, codes = batch()
+        codes = batch()[1]
         moves = [_shifted(codes, latent) for latent in range(codes.shape[1])]
         valid = torch.stack([each[1] for each in moves]).all(dim=0).nonzero()[:POINTS, 0]
-        decoded = [_numpy(module.decode(moved[valid])) for moved, _ in moves]
-        return _numpy(module.decode(codes[valid])), np.stack(decoded), _divergence
+        return (
+            _numpy(module.decode(codes[valid])),
+            np.stack([_numpy(module.decode(each[valid])) for each, _ in moves]),
+        )
 
-    @torch.inference_mode()
-    def maps() -> tuple[Any, ...]:
-        images, codes = (each[:POINTS] for each in batch())
-        return _numpy(images), _numpy(codes), _numpy(module.decode(codes)), _transport
-
-    return {"reconstruction": reconstruction, "traversals": traversals, "maps": maps}
+    return {
+        "images": lambda: _numpy(batch()[0]),
+        "reconstructions": lambda: decoded(CANDIDATES),
+        "unmoved": lambda: moved()[0],
+        "traversals": lambda: moved()[1],
+        "divergence": lambda: _divergence,
+        "points": lambda: _numpy(batch()[0][:POINTS]),
+        "latents": lambda: _numpy(batch()[1][:POINTS]),
+        "decoded": lambda: decoded(POINTS),
+        "gromov_wasserstein": lambda: _transport,
+    }
 
 
 def _shifted(codes: Tensor, latent: int) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,11 @@
 """Scores as pure functions: array-likes or tensors in, ``dict[str, float]`` out.
 
-Importing them loads numpy only; numba, scikit-learn and scipy are loaded by the score that needs them.
+Importing them loads numpy only; numba, scikit-learn and scipy are loaded by the score that needs them. A file in this
+folder that registers a score is found without being named here.
 """
+
+import importlib
+import pkgutil
 
 from disent_metrics.functional.beta_vae import beta_vae_score
 from disent_metrics.functional.correlated_factors import hfs_dci, hfs_mig, hfs_modularity, hfs_sap
@@ -46,3 +50,6 @@ __all__ = [
     "unsupervised_disentanglement_ranking",
     "unsupervised_scores",
 ]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.interventions import ROWS_PER_CALL, Represent, check_positive, check_sizes, in_chunks
-from disent_metrics.functional.logistic import fit_logistic
+from disent_metrics.estimators.interventions import ROWS_PER_CALL, Represent, check_positive, check_sizes, in_chunks
+from disent_metrics.estimators.logistic import fit_logistic
 from disent_metrics.registry import Key, register_score
 
 
@@ -32,7 +32,6 @@ def _features(
     "beta_vae",
     title="BetaVAE score",
     keys={"beta_vae_train": Key(), "beta_vae_eval": Key()},
-    needs="represent",
     rewards="which factor two batches share is linearly readable off the code differences; saturates easily",
     source="Higgins et al. 2017 (ICLR), settings of disentanglement_lib",
 )

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.boosting import Boosted, boost
+from disent_metrics.estimators.boosting import Boosted, boost
 from disent_metrics.inputs import Split, check_split
 from disent_metrics.registry import Key, register_score, unknown
 
@@ -90,7 +90,6 @@ def dci_importance(codes: Any, factors: Any, *, backend: Backend = "exact", seed
         "dci_informativeness_train": Key(),
         "dci_informativeness_test": Key(),
     },
-    needs="split",
     min_samples=MIN_SAMPLES,
     rewards="trees that predict a factor use one code dimension, and use it for that factor only",
     source="Eastwood & Williams 2018 (ICLR), classifier of disentanglement_lib",

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.boosting import boost
-from disent_metrics.functional.logistic import fit_logistic_cv
+from disent_metrics.estimators.boosting import boost
+from disent_metrics.estimators.logistic import fit_logistic_cv
 from disent_metrics.inputs import Split, check_split
 from disent_metrics.registry import Key, register_score
 
@@ -46,7 +46,6 @@ def _keys(name: str) -> dict[str, Key]:
     "downstream_trees",
     title="Downstream accuracy, boosted trees",
     keys=_keys("downstream_trees"),
-    needs="split",
     min_samples=MIN_SAMPLES,
     rewards="boosted trees predict factors from codes, and need few samples for it",
     source=SOURCE,
@@ -93,7 +92,6 @@ def downstream_trees(
     "downstream_logistic",
     title="Downstream accuracy, logistic regression",
     keys=_keys("downstream_logistic"),
-    needs="split",
     min_samples=MIN_SAMPLES,
     rewards="a linear classifier predicts factors from codes, and needs few samples for it",
     source=SOURCE,

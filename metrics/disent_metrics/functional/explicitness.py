@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.logistic import fit_logistic
+from disent_metrics.estimators.logistic import fit_logistic
 from disent_metrics.inputs import Split, check_split
 from disent_metrics.registry import Key, register_score
 
@@ -44,7 +44,6 @@ def macro_auc(probabilities: NDArray[np.float64], labels: NDArray[np.int64], cla
     "explicitness",
     title="Explicitness",
     keys={"explicitness_train": Key(), "explicitness_test": Key()},
-    needs="split",
     min_samples=MIN_SAMPLES,
     rewards="all dimensions together predict every factor linearly; 0.5 is chance",
     source="Ridgeway & Mozer 2018 (arXiv:1802.05312), disentanglement_lib",

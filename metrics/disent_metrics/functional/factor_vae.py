@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.interventions import ROWS_PER_CALL, Represent, check_positive, check_sizes, in_chunks
+from disent_metrics.estimators.interventions import ROWS_PER_CALL, Represent, check_positive, check_sizes, in_chunks
 from disent_metrics.registry import Key, register_score
 
 
@@ -52,7 +52,6 @@ def _table(votes: Votes, num_factors: int, num_dimensions: int) -> NDArray[np.in
     "factor_vae",
     title="FactorVAE score",
     keys={"factor_vae_train": Key(), "factor_vae_eval": Key()},
-    needs="represent",
     rewards="fixing a factor freezes one code dimension, a different one for each factor",
     source="Kim & Mnih 2018 (arXiv:1802.05983), settings of disentanglement_lib",
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from disent_metrics.functional.parallel import split_work
+from disent_metrics.estimators.parallel import split_work
 from disent_metrics.inputs import check_codes
 from disent_metrics.registry import Key, register_score
 
@@ -15,7 +15,6 @@ MIN_SAMPLES = 2
     "factorized_support",
     title="Factorisation of support",
     keys={"factorized_support": Key(False, 0.0, float("inf"))},
-    needs="unlabelled",
     min_samples=MIN_SAMPLES,
     rewards="low: every combination of two code values occurs (support is a product)",
     source="Roth et al. 2023 (arXiv:2210.07347), the authors' FoS",
@@ -46,7 +45,7 @@ def factorized_support(codes: Any, *, batch_size: int = 128) -> dict[str, float]
 
     Source: disentangling-correlated-factors ``dent/metrics/fos.py``, all pairs.
     """
-    from disent_metrics.functional.support_kernels import sum_over_pairs
+    from disent_metrics.estimators.support_kernels import sum_over_pairs
 
     checked = check_codes(codes, minimum=MIN_SAMPLES).astype(np.float64)
     if batch_size < 2:

@@ -39,13 +39,12 @@ def cost_matrix(cloud: NDArray[np.float64], cost: Cost) -> NDArray[np.float64]:
     "geometry",
     title="Distortion and Gromov-Monge gap",
     keys={"encoder_distortion": LOWER, "encoder_gap": GAP, "decoder_distortion": LOWER, "decoder_gap": GAP},
-    needs="maps",
     min_samples=MIN_SAMPLES,
     rewards="low: encoder and decoder keep distances (or angles), as far as the two clouds allow",
     source="Uscidda et al. 2024 (arXiv:2407.07829)",
 )
 def geometry_score(
-    images: Any, codes: Any, decoded: Any, gromov_wasserstein: Transport, *, cost: Cost = "cosine"
+    points: Any, latents: Any, decoded: Any, gromov_wasserstein: Transport, *, cost: Cost = "cosine"
 ) -> dict[str, float]:
     r"""Distortion and Gromov-Monge gap of an encoder and a decoder on one batch.
 
@@ -58,8 +57,8 @@ def geometry_score(
     to decoded images. With an entropic or local solver the gap may be slightly negative.
 
     Args:
-        images: Batch of images ``(n, ...)``, at least 2 samples.
-        codes: Their codes ``(n, d)``.
+        points: Batch of images ``(n, ...)``, at least 2 samples.
+        latents: Their codes ``(n, d)``.
         decoded: The codes decoded ``(n, ...)``.
         gromov_wasserstein: Maps two cost matrices ``(n, n)`` to the least
             :math:`\sum_{ijkl} (a_{ik} - b_{jl})^2 P_{ij} P_{kl}` over couplings of uniform weights.
@@ -77,10 +76,10 @@ def geometry_score(
     >>> sorted({abs(round(v, 9)) for v in geometry_score(cloud, turned, cloud, lambda a, b: 0.0).values()})
     [0.0]
     """
-    clouds = [as_batch(a, name) for a, name in ((images, "images"), (codes, "codes"), (decoded, "decoded"))]
+    clouds = [as_batch(a, name) for a, name in ((points, "points"), (latents, "latents"), (decoded, "decoded"))]
     if len({len(cloud) for cloud in clouds}) > 1 or len(clouds[0]) < MIN_SAMPLES:
         raise ValueError(
-            f"images, codes and decoded have {[len(cloud) for cloud in clouds]} rows; "
+            f"points, latents and decoded have {[len(cloud) for cloud in clouds]} rows; "
             f"one row per sample, at least {MIN_SAMPLES}, is needed in each"
         )
     of_images, of_codes, of_decoded = (cost_matrix(cloud, cost) for cloud in clouds)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.information import factor_entropies, mutual_information, ranks
-from disent_metrics.functional.logistic import fit_logistic
-from disent_metrics.functional.nearest_neighbours import neighbour_information
+from disent_metrics.estimators.information import factor_entropies, mutual_information, ranks
+from disent_metrics.estimators.logistic import fit_logistic
+from disent_metrics.estimators.nearest_neighbours import neighbour_information
 from disent_metrics.inputs import Codes, Factors, check_pair
 from disent_metrics.registry import Key, register_score
 
@@ -59,7 +59,6 @@ def _linear_information(codes: Codes, factors: Factors, discrete: bool) -> float
     "info_mec",
     title="InfoMEC",
     keys={"info_m": Key(), "info_e": Key(low=-1.0), "info_c": Key()},
-    needs="codes",
     min_samples=MIN_SAMPLES,
     rewards="M: a code serves one factor; E: all codes predict factors linearly; C: a factor is served by one code",
     source="Hsu et al. 2023 (arXiv:2305.18378), the authors' latent_quantization code",

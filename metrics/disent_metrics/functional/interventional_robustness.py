@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.information import bin_codes, on_accelerator
+from disent_metrics.estimators.information import bin_codes, on_accelerator
 from disent_metrics.inputs import check_pair
 from disent_metrics.registry import Key, register_score
 
@@ -18,7 +18,7 @@ def _deviations(
     """Largest deviations of the varying dimensions, and their quantiles within values ``(d, k)``, taken where the
     codes are."""
     if on_accelerator(codes):
-        from disent_metrics.functional.on_device import deviations
+        from disent_metrics.estimators.on_device import deviations
 
         found = deviations(codes, factors, num_bins, quantile, MIN_SAMPLES)
         if found is not None:
@@ -37,7 +37,6 @@ def _deviations(
     "irs",
     title="Interventional robustness",
     keys={"irs": Key(low=-1.0)},
-    needs="codes",
     min_samples=MIN_SAMPLES,
     rewards="with one factor held, a code dimension hardly moves whatever the others do",
     source="Suter et al. 2019 (arXiv:1811.00007), disentanglement_lib",

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.information import code_information
+from disent_metrics.estimators.information import code_information
 from disent_metrics.registry import Key, register_score
 
 MIN_SAMPLES = 20
@@ -24,7 +24,6 @@ def code_modularity(information: NDArray[np.float64]) -> NDArray[np.float64]:
     "modularity",
     title="Modularity",
     keys={"modularity": Key()},
-    needs="codes",
     min_samples=MIN_SAMPLES,
     rewards="a code dimension knows one factor only; dead dimensions count as 0",
     source="Ridgeway & Mozer 2018 (arXiv:1802.05312), disentanglement_lib",
@@ -64,7 +63,6 @@ def modularity(codes: Any, factors: Any, *, num_bins: int = 20) -> dict[str, flo
     "active_modularity",
     title="Modularity of active codes",
     keys={"active_modularity": Key()},
-    needs="codes",
     min_samples=MIN_SAMPLES,
     rewards="as modularity, dead dimensions left out",
     source="modularity without its dead dimensions; not comparable with published values",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from disent_metrics.functional.information import code_information, top_gap
+from disent_metrics.estimators.information import code_information, top_gap
 from disent_metrics.registry import Key, register_score
 
 MIN_SAMPLES = 20
@@ -12,7 +12,6 @@ MIN_SAMPLES = 20
     "mig",
     title="Mutual information gap",
     keys={"mig": Key()},
-    needs="codes",
     min_samples=MIN_SAMPLES,
     rewards="one code dimension knows a factor, no second one does",
     source="Chen et al. 2018 (arXiv:1802.04942), estimator of disentanglement_lib",

@@ -23,7 +23,6 @@ def same_shape(first: NDArray[Any], second: NDArray[Any], names: tuple[str, str]
     "reconstruction",
     title="Reconstruction error",
     keys={"reconstruction_mse": Key(False, 0.0, float("inf"))},
-    needs="reconstruction",
     min_samples=1,
     rewards="low: decoded images equal the originals",
     source="as in Roth et al. 2023 (arXiv:2210.07347)",

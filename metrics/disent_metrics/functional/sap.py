@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.information import top_gap
-from disent_metrics.functional.linear_svm import predict_column
+from disent_metrics.estimators.information import top_gap
+from disent_metrics.estimators.linear_svm import predict_column
 from disent_metrics.inputs import Split, check_split
 from disent_metrics.registry import Key, register_score
 
@@ -37,7 +37,6 @@ def _correlation_table(split: Split) -> NDArray[np.float64]:
     "sap",
     title="Separated attribute predictability",
     keys={"sap": Key()},
-    needs="split",
     min_samples=MIN_SAMPLES,
     rewards="one code dimension predicts a factor linearly, no second one does",
     source="Kumar et al. 2018 (arXiv:1711.00848), classifier of disentanglement_lib",

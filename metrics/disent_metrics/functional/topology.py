@@ -28,12 +28,11 @@ def scaled_distances(cloud: NDArray[np.float64]) -> NDArray[np.float64]:
     "topology",
     title="Topology of traversals",
     keys={"traversal_rtd": Key(False, 0.0, float("inf")), "traversal_rtd_max": Key(False, 0.0, float("inf"))},
-    needs="traversals",
     min_samples=MIN_SAMPLES,
     rewards="low: moving along a latent keeps the shape of the decoded cloud",
     source="divergence of Barannikov et al. 2022 (arXiv:2201.00058) on the shifts of Balabin et al. 2024",
 )
-def topology_score(images: Any, traversals: Any, divergence: Divergence) -> dict[str, float]:
+def topology_score(unmoved: Any, traversals: Any, divergence: Divergence) -> dict[str, float]:
     """Representation topology divergence between a decoded batch and its traversal along each latent.
 
     A factorised code lets every latent be shifted without changing the shape of the decoded cloud. For each latent
@@ -42,7 +41,7 @@ def topology_score(images: Any, traversals: Any, divergence: Divergence) -> dict
     score, not a loss, this is this suite's own; a latent that the decoder ignores has divergence 0.)
 
     Args:
-        images: Decoded batch ``(n, ...)``, at least 4 samples.
+        unmoved: Decoded batch ``(n, ...)``, at least 4 samples.
         traversals: The batch decoded after a shift of each latent ``(latents, n, ...)``.
         divergence: Maps two distance matrices ``(n, n)`` of matched points to a number, such as the
             representation topology divergence in ``disent_bench.functional.rtd``.
@@ -58,13 +57,13 @@ def topology_score(images: Any, traversals: Any, divergence: Divergence) -> dict
     >>> topology_score(cloud, np.stack([cloud + 1.0, cloud * 3.0]), lambda a, b: np.abs(a - b).max().round(9))
     {'traversal_rtd': 0.0, 'traversal_rtd_max': 0.0}
     """
-    batch, moved = as_batch(images, "images"), as_batch(traversals, "traversals")
+    batch, moved = as_batch(unmoved, "unmoved"), as_batch(traversals, "traversals")
     if moved.shape[1:] != batch.shape:
         raise ValueError(
             f"traversals has shape {moved.shape}; (latents, *{batch.shape}) is needed, one shifted batch per latent"
         )
     if len(batch) < MIN_SAMPLES:
-        raise ValueError(f"images has {len(batch)} samples; at least {MIN_SAMPLES} are needed for a loop to appear")
+        raise ValueError(f"unmoved has {len(batch)} samples; at least {MIN_SAMPLES} are needed for a loop to appear")
     reference = scaled_distances(batch)
     values = [float(divergence(reference, scaled_distances(cloud))) for cloud in moved]
     return {"traversal_rtd": float(np.mean(values)), "traversal_rtd_max": max(values)}

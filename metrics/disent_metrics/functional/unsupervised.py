@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.information import bin_codes, joint_table, on_accelerator, shared_information
+from disent_metrics.estimators.information import bin_codes, joint_table, on_accelerator, shared_information
 from disent_metrics.inputs import check_codes
 from disent_metrics.registry import Key, register_score
 
@@ -16,7 +16,7 @@ DISTANCE = Key(False, 0.0, float("inf"))
 def _counts_and_covariance(codes: Any, num_bins: int) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
     """Counts of every pair of binned dimensions, and the covariance of the varying ones, taken where the codes are."""
     if on_accelerator(codes):
-        from disent_metrics.functional.on_device import pair_counts_and_covariance
+        from disent_metrics.estimators.on_device import pair_counts_and_covariance
 
         found = pair_counts_and_covariance(codes, num_bins, MIN_SAMPLES)
         if found is not None:
@@ -52,7 +52,6 @@ def gaussian_wasserstein_correlation(covariance: NDArray[np.float64]) -> float:
         "gaussian_wasserstein_correlation_norm": Key(False, 0.0, 2.0),
         "mutual_info_score": DISTANCE,
     },
-    needs="unlabelled",
     min_samples=MIN_SAMPLES,
     rewards="low: code dimensions are (linearly, or pairwise) independent",
     source="Locatello et al. 2019 (arXiv:1811.12359), disentanglement_lib",

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from disent_metrics.functional.boosting import boost
+from disent_metrics.estimators.boosting import boost
 from sklearn.ensemble import GradientBoostingClassifier
 
 

@@ -60,10 +60,13 @@ def test_gap_of_a_shuffled_isometry_is_its_distortion():
 def test_suite_asks_providers_and_says_what_is_missing(worlds):
     images = RNG.random((5, 4))
     protocol = ScoreProtocol("p", ("reconstruction", "topology"), num_train=60, num_test=30)
-    given = {"reconstruction": lambda: (images, images)}
+    given = {"images": lambda: images, "reconstructions": lambda: images}
     result = evaluate(worlds.perfect.represent, (3, 4, 5), protocol, providers=given)
     assert result.scores == {"reconstruction_mse": 0.0}
-    assert "topology needs 'traversals'" in result.errors["topology"]
+    assert (
+        "topology takes what codes do not give: unmoved (decodings of some codes); traversals ("
+        in (result.errors["topology"])
+    )
     assert set(evaluate_codes(*worlds.perfect.split(60, 30), protocol=protocol).errors) == set(protocol.scores)
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from disent_metrics.estimators.nearest_neighbours import neighbour_information
 from disent_metrics.functional import info_mec
 from disent_metrics.functional.info_mec import _dominance
-from disent_metrics.functional.nearest_neighbours import neighbour_information
 from sklearn.feature_selection import mutual_info_classif
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, mutual_info_score

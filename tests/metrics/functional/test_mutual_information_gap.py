@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from disent_metrics.estimators.information import bin_codes, code_information, entropy, mutual_information
 from disent_metrics.functional import mutual_information_gap
-from disent_metrics.functional.information import bin_codes, code_information, entropy, mutual_information
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays

@@ -5,6 +5,8 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
+from disent_metrics.estimators.information import bin_codes, ranks
+from disent_metrics.estimators.on_device import deviations, joint_counts
 from disent_metrics.functional import (
     active_modularity,
     interventional_robustness,
@@ -12,8 +14,6 @@ from disent_metrics.functional import (
     mutual_information_gap,
     unsupervised_scores,
 )
-from disent_metrics.functional.information import bin_codes, ranks
-from disent_metrics.functional.on_device import deviations, joint_counts
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -153,7 +153,7 @@ def test_integer_codes_and_devices_without_double_go_to_the_host(on_device, func
     factors = codes.flip(1)
     expected = run(function, codes, factors)
     assert on_device(function, codes, factors, fall_back=True) == expected
-    monkeypatch.setattr("disent_metrics.functional.on_device._has_double", lambda _: False)
+    monkeypatch.setattr("disent_metrics.estimators.on_device._has_double", lambda _: False)
     assert on_device(function, codes.double(), factors, fall_back=True) == expected
 
 

@@ -2,8 +2,8 @@ import warnings
 
 import numpy as np
 import pytest
+from disent_metrics.estimators.linear_svm import predict_column
 from disent_metrics.functional import sap
-from disent_metrics.functional.linear_svm import predict_column
 from sklearn.svm import LinearSVC
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from disent_metrics.functional.information import inner_edges
+from disent_metrics.estimators.binning import inner_edges
 
 Counts = NDArray[np.int64]
 Numbers = NDArray[np.float64]

@@ -5,28 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from disent_metrics.estimators.binning import inner_edges
 from disent_metrics.inputs import Codes, Factors, check_pair
 
 
 def on_accelerator(values: Any) -> bool:
     """Whether ``values`` is a tensor on a device other than the host."""
     return getattr(getattr(values, "device", None), "type", "cpu") != "cpu"
-
-
-def inner_edges(column: NDArray[np.floating], num_bins: int) -> NDArray[np.floating] | None:
-    """Lower edges ``(num_bins,)`` of equal-width bins between a column's minimum and maximum.
-
-    None if the range is too narrow for that many edges in its floating-point type: rounding noise around a constant.
-
-    Raises:
-        ValueError: ``num_bins`` is below 2.
-    """
-    if num_bins < 2:
-        raise ValueError(f"num_bins is {num_bins}; at least 2 bins are needed")
-    try:
-        return np.histogram_bin_edges(column, num_bins)[:-1]
-    except ValueError:
-        return None
 
 
 def bin_codes(codes: Codes, num_bins: int) -> NDArray[np.int64]:
@@ -92,7 +77,7 @@ def code_information(
     """
     tables = None
     if on_accelerator(codes):
-        from disent_metrics.functional.on_device import joint_counts
+        from disent_metrics.estimators.on_device import joint_counts
 
         tables = joint_counts(codes, factors, num_bins, minimum)
     if tables is None:

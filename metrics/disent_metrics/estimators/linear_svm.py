@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.parallel import split_work
+from disent_metrics.estimators.parallel import split_work
 
 COST = 0.01
 TOLERANCE = 1e-12  # relative decrease of the objective promised by the next Newton step
@@ -18,7 +18,7 @@ def predict_column(
     weights :math:`n / (K n_k)` as liblinear applies them: to the positive class of each problem, and to both
     classes if there are only two.
     """
-    from disent_metrics.functional.linear_svm_kernels import fit_classes
+    from disent_metrics.estimators.linear_svm_kernels import fit_classes
 
     classes, encoded, counts = np.unique(labels, return_inverse=True, return_counts=True)
     weight = COST * len(labels) / (len(classes) * counts)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.functional.parallel import split_work
+from disent_metrics.estimators.parallel import split_work
 
 NUM_STAGES = 100
 LEARNING_RATE = 0.1
@@ -66,7 +66,7 @@ def boost(
 
     Source: Annals of Statistics 29, 1189; behaviour of scikit-learn's ``ensemble/_gb.py`` and ``tree/_splitter.pyx``.
     """
-    from disent_metrics.functional import boosting_kernels as kernels
+    from disent_metrics.estimators import boosting_kernels as kernels
 
     columns = np.ascontiguousarray(inputs.T, dtype=np.float32)
     test_rows = np.ascontiguousarray(test_inputs, dtype=np.float32)

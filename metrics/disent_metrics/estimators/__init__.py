@@ -1,0 +1,1 @@
+"""What scores are computed with: trees, linear models, neighbours, information, interventions."""
