@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def kl_to_standard_normal(mean: Tensor, logvar: Tensor) -> Tensor:
-    """KL(N(mean, exp(logvar)) || N(0, 1)) of every latent, in nats, shaped like ``mean`` [Kingma & Welling 2014]."""
+    """KL(N(mean, exp(logvar)) || N(0, 1)) of every latent, in nats, shaped like ``mean`` (Kingma & Welling 2014)."""
     return 0.5 * (mean.square() + logvar.exp() - logvar - 1.0)
 
 
@@ -29,7 +29,7 @@ def pairwise_log_density(z: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
 
 
 def total_correlation(z: Tensor, mean: Tensor, logvar: Tensor, n_train: int) -> Tensor:
-    """KL(q(z) || prod_l q(z_l)) by minibatch weighted sampling, in nats [Chen et al. 2018, eq. S3].
+    """KL(q(z) || prod_l q(z_l)) by minibatch weighted sampling, in nats (Chen et al. 2018, eq. S3).
 
     ``log q(z_i)`` is estimated by ``logsumexp_j log q(z_i|x_j) - log(b n)`` over the batch, and each marginal likewise.
     The estimate is biased by the constants ``(d - 1) log(b n)`` of the weighting, which carry no gradient;

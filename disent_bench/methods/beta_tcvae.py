@@ -14,7 +14,7 @@ from disent_bench.terms.total_correlation import TotalCorrelation
 @register_method("beta_tcvae", paper="arXiv:1802.04942")
 @dataclass(frozen=True)
 class BetaTCVAE:
-    """Beta-TCVAE: the total correlation weighs ``beta`` in all, 1 of it inside the analytic KL [Chen et al. 2018].
+    """Beta-TCVAE: the total correlation weighs ``beta`` in all, 1 of it inside the analytic KL (Chen et al. 2018).
 
     As in disentanglement_lib: reconstruction + KL + (beta - 1) * TC. The authors of the paper use 6 on dSprites and
     estimate every part by Monte Carlo; the default of 4 is the middle of the 2019 study's sweep.

@@ -13,7 +13,7 @@ from disent_bench.terms.reconstruction import Reconstruction
 @register_method("beta_vae", paper="openreview:Sy2fzU9gl")
 @dataclass(frozen=True)
 class BetaVAE:
-    """Beta-VAE: the KL weighs ``beta`` [Higgins et al. 2017]; the default is the middle of the 2019 study's sweep."""
+    """Beta-VAE: the KL weighs ``beta`` (Higgins et al. 2017); the default is the middle of the 2019 study's sweep."""
 
     beta: float = 4.0
 

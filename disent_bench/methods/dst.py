@@ -14,7 +14,7 @@ from disent_bench.terms.geometry import Side
 @register_method("dst", paper="arXiv:2407.07829")
 @dataclass(frozen=True)
 class DST:
-    """Distortion: base + weight * distortion of the decoder (or encoder), the gap's baseline [Uscidda et al. 2025].
+    """Distortion: base + weight * distortion of the decoder (or encoder), the gap's baseline (Uscidda et al. 2025).
 
     The paper's weights were not found; 100 is ours.
     """

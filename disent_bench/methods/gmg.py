@@ -14,7 +14,7 @@ from disent_bench.terms.gromov_monge import GromovMonge
 @register_method("gmg", paper="arXiv:2407.07829")
 @dataclass(frozen=True)
 class GMG:
-    """Gromov-Monge gap: base + weight * gap of the decoder (or encoder) [Uscidda et al. 2025].
+    """Gromov-Monge gap: base + weight * gap of the decoder (or encoder) (Uscidda et al. 2025).
 
     Decoder and cosine are the paper's best setting. The paper's weights were not found; 100 is ours. By default the gap
     is bounded by 0, and on batches of 64 of a trained VAE it is 0 or close to it (docs/gromov_monge_study.md);

@@ -13,7 +13,7 @@ from disent_bench.terms.hausdorff import Hausdorff
 @register_method("hfs", paper="arXiv:2210.07347")
 @dataclass(frozen=True)
 class HFS:
-    """Hausdorff factorised support: base + gamma * Hausdorff distance, on beta-VAE unless said [Roth et al. 2023].
+    """Hausdorff factorised support: base + gamma * Hausdorff distance, on beta-VAE unless said (Roth et al. 2023).
 
     ``gamma`` 10 lies inside the authors' sweep of 0.1 to 10,000.
     """

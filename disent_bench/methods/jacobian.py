@@ -13,7 +13,7 @@ from disent_bench.terms.isometry import Isometry
 @register_method("jacobian", paper="openreview:mfwdY3U_9ea")
 @dataclass(frozen=True)
 class Jacobian:
-    """Jacobian isometry: base + weight * relaxed distortion of decoder's J^T J or encoder's J J^T [Lee et al. 2022].
+    """Jacobian isometry: base + weight * relaxed distortion of decoder's J^T J or encoder's J J^T (Lee et al. 2022).
 
     That the Gromov-Monge paper's Jacobian baseline is this one, and its form for the encoder, are inferred; the weight
     of 10 is ours.

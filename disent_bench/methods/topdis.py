@@ -12,7 +12,7 @@ from disent_bench.terms.topological import Topological
 @register_method("topdis", paper="arXiv:2308.12696")
 @dataclass(frozen=True)
 class TopDis:
-    """TopDis: base + gamma * RTD of a latent traversal, projected against reconstruction [Balabin et al. 2024].
+    """TopDis: base + gamma * RTD of a latent traversal, projected against reconstruction (Balabin et al. 2024).
 
     ``gamma`` 5 and ``delay`` 100,000 are those of the authors' dSprites scripts; a protocol may set another delay.
     """

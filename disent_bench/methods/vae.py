@@ -13,7 +13,7 @@ from disent_bench.terms.reconstruction import Reconstruction
 @register_method("vae", paper="arXiv:1312.6114")
 @dataclass(frozen=True)
 class VAE:
-    """Variational autoencoder: reconstruction + KL [Kingma & Welling 2014]."""
+    """Variational autoencoder: reconstruction + KL (Kingma & Welling 2014)."""
 
     def objective(self) -> Objective:
         """Return the evidence lower bound, negated."""

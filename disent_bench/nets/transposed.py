@@ -67,7 +67,7 @@ class _Doubled(Function):
 
 
 def _four_pixels_at_a_time(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """One 3x3 convolution makes the four pixels (a, b) that replace each one [Shi et al. 2016, sub-pixel convolution].
+    """One 3x3 convolution makes the four pixels (a, b) that replace each one (Shi et al. 2016, sub-pixel convolution).
 
     Output row ``2 m + a`` receives input row ``m`` through kernel row ``1 + a``, and ``m - 1`` (a = 0) or ``m + 1``
     (a = 1) through kernel row 3 or 0; columns alike.

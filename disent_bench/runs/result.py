@@ -106,7 +106,7 @@ class Result(Report):
         notes: what the reader of the numbers should know about the data they come from.
         seconds: wall-clock seconds by score name.
         training: steps, seconds, steps per second, peak memory in MB, skipped steps by term.
-        config: the resolved configuration (`disent_bench.config.RunConfig.to_dict`).
+        config: the resolved configuration (`disent_bench.config.run.RunConfig.to_dict`).
         environment: software, hardware and time (`disent_bench.runs.provenance`).
     """
 

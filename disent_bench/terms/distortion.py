@@ -12,7 +12,7 @@ from disent_bench.terms.geometry import GeometricTerm
 
 @register_term("distortion", paper="arXiv:2407.07829")
 class Distortion(GeometricTerm):
-    """Mean squared difference of pairwise costs before and after a map, with the paper's factor 1/2 [GMG, DST].
+    """Mean squared difference of pairwise costs before and after a map, times 1/2 (Uscidda et al. 2025).
 
     The baseline of the Gromov-Monge gap: it asks the map to keep the geometry even where its target law forbids that.
     """

@@ -17,7 +17,8 @@ Side = Literal["decoder", "encoder"]
 class GeometricTerm(Term):
     """A term on how a map, encoder or decoder, treats the geometry of a batch.
 
-    The decoder maps latents to images, the encoder images to latents; the batch is the reference law [GMG, section 3].
+    The decoder maps latents to images, the encoder images to latents; the batch is the reference law (Uscidda et al.
+    2025, section 3).
 
     Args:
         side: the map, ``"decoder"`` (the paper's best setting) or ``"encoder"``.

@@ -17,7 +17,7 @@ from disent_bench.terms.geometry import GeometricTerm
 
 @register_term("gromov_monge", paper="arXiv:2407.07829")
 class GromovMonge(GeometricTerm):
-    """Distortion of a map minus the least distortion of any coupling of a batch and its image [GMG, section 3].
+    """Distortion of a map minus the least of any coupling of a batch and its image (Uscidda et al. 2025, section 3).
 
     Zero if no re-assignment of the images is found that would keep the geometry better. The coupling is held fixed in
     the gradient.

@@ -15,7 +15,7 @@ from disent_bench.registry import register_term
 
 @register_term("hausdorff", paper="arXiv:2210.07347")
 class Hausdorff(Term):
-    """Hausdorff distance from the factorised to the actual support of the posterior means [Roth et al. 2023, HFS].
+    """Hausdorff distance from the factorised to the actual support of the posterior means (Roth et al. 2023).
 
     Asks that every combination of two latents' values occurs, not that they are independent, so it stands correlated
     factors. Squared distances, summed over random pairs of latents, as in the authors' code.

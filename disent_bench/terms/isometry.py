@@ -16,7 +16,7 @@ from disent_bench.terms.geometry import Side
 
 @register_term("isometry", paper="openreview:mfwdY3U_9ea")
 class Isometry(Term):
-    """Relaxed distortion of the decoder's ``J^T J`` or the encoder's ``J J^T`` [Lee et al. 2022], at least 1/latents.
+    """Relaxed distortion of the decoder's ``J^T J`` or the encoder's ``J J^T`` (Lee et al. 2022), at least 1/latents.
 
     A pure number. That it is the Jacobian baseline of the Gromov-Monge paper is inferred, and so is its form for the
     encoder. The decoder's output is pixel probabilities, the encoder's the posterior mean.

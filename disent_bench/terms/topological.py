@@ -19,13 +19,13 @@ MIN_POINTS = 4
 
 @register_term("topological", paper="arXiv:2308.12696")
 class Topological(Term):
-    """Representation topology divergence between decoded latents and the same latents with one axis shifted [TopDis].
+    """Representation topology divergence of decoded latents and the same with one axis shifted (Balabin et al. 2024).
 
     One latent ``i`` is drawn per step. With ``m, s`` the batch's mean and standard deviation of ``z_i`` and Phi the
     normal CDF, every point moves to ``z'_i = Phi^-1(Phi((z_i - m) / s) + C) s + m``, one random sign of C for the
-    whole batch; points that leave (0, 1) are dropped [paper, eq. 1 and algorithm 1]. The value is the symmetrised sum
-    of H1 bar lengths of the min and the max graph of the two clouds of decoded images [authors' code,
-    ``MinMaxRTDLoss``], a pure number (distances are divided by a quantile).
+    whole batch; points that leave (0, 1) are dropped (eq. 1 and algorithm 1). The value is the symmetrised sum
+    of H1 bar lengths of the min and the max graph of the two clouds of decoded images (authors' code,
+    ``MinMaxRTDLoss``), a pure number (distances are divided by a quantile).
 
     Where the authors' code and the paper, as far as it could be read, differ, the default is the sound choice:
 
@@ -119,7 +119,7 @@ def _image_distances(logits: Tensor) -> Tensor:
 
 
 def shift_latent(z: Tensor, latent: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-    """Shift one latent of a batch through its Gaussian CDF [TopDis, eq. 1].
+    """Shift one latent of a batch through its Gaussian CDF (Balabin et al. 2024, eq. 1).
 
     Args:
         z: latents, shape ``(n, d)``.

@@ -12,7 +12,7 @@ from disent_bench.registry import register_term
 
 @register_term("total_correlation", paper="arXiv:1802.04942")
 class TotalCorrelation(Term):
-    """KL(q(z) || prod_l q(z_l)) by minibatch weighted sampling, in nats per image [Chen et al. 2018].
+    """KL(q(z) || prod_l q(z_l)) by minibatch weighted sampling, in nats per image (Chen et al. 2018).
 
     The estimate carries the weighting's constants, so it is offset by up to ``(d - 1) log(b n)`` nats; gradients are
     not.
