@@ -15,7 +15,7 @@ import time
 
 import disent_datasets as dd
 import numpy as np
-from disent_datasets.lookalike import LOOK_ALIKES
+from disent_datasets.lookalike import look_alikes
 from disent_datasets.lookalike.renderer import LookAlike
 from rich.console import Console
 from rich.table import Table
@@ -43,7 +43,7 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
     columns = ["images/s", "ms/image of one core", f"batch of {BATCH}, ms", "whole set, minutes", "stored, GB"]
     table = Table("look-alike", *columns, title=f"64 x 64 pixels, {cores} cores")
-    for name, look_alike in LOOK_ALIKES.items():
+    for name, look_alike in look_alikes().items():
         look_alike.render([look_alike.example])
         wall, processor = measure(look_alike, given.images, given.repeats)
         batch, _ = measure(look_alike, BATCH, 10 * given.repeats)

@@ -22,7 +22,7 @@ Moves = Literal["both", "encoder", "decoder"]
 
 
 class SkipStep(Exception):
-    """Raised by a term that is undefined on the batch at hand; the step goes on without it and the skip is counted."""
+    """Raised by a term that is undefined on the batch at hand; the step is taken without it and the skip is counted."""
 
 
 class Term(nn.Module, metaclass=Configured):

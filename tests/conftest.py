@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
+import disent_datasets
 import pytest
 import torch
+from disent_datasets.registry import REGISTERED
 
 os.environ.pop("DISENT_DATA", None)
 # Two tests run side by side, on one thread each; on small inputs that is faster than one test on two threads.
@@ -32,3 +36,11 @@ def root() -> Path:
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder for the whole session, so that toy_grid is drawn once."""
     return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def own_data_sets() -> Iterator[None]:
+    """Data sets that the test registers are forgotten after it."""
+    disent_datasets.names()
+    with mock.patch.dict(REGISTERED):
+        yield

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from disent_datasets import cars3d, catalogue, dsprites, lookalike, mpi3d, shapes3d, smallnorb
+from disent_datasets import dsprites, lookalike
+from disent_datasets.catalogue import data_folder, info, is_prepared, load, names, prepare, verify
 from disent_datasets.comparison import Difference, compare
-from disent_datasets.errors import DataError
+from disent_datasets.errors import DamagedError, DataError, MissingError
 from disent_datasets.factors import FactorSpace
 from disent_datasets.grid import FactorGrid
-from disent_datasets.info import DatasetInfo, Request
 from disent_datasets.own_data import grid_from_arrays, grid_from_folder
-from disent_datasets.samplers import make_sampler
-from disent_datasets.sampling import BatchStream, Sampler
-from disent_datasets.source import (
-    begun,
-    data_folder,
-    info,
-    is_prepared,
-    load,
-    names,
-    prepare,
-    register_dataset,
-    verify,
-)
+from disent_datasets.registry import register_dataset
+from disent_datasets.request import DatasetInfo, Request
+from disent_datasets.sampling.samplers import make_sampler
+from disent_datasets.sampling.stream import BatchStream, Sampler
 
 if TYPE_CHECKING:
     from disent_datasets.datamodule import Batch, DisentDataModule
@@ -31,17 +22,16 @@ if TYPE_CHECKING:
 __all__ = [
     "Batch",
     "BatchStream",
+    "DamagedError",
     "DataError",
     "DatasetInfo",
     "Difference",
     "DisentDataModule",
     "FactorGrid",
     "FactorSpace",
+    "MissingError",
     "Request",
     "Sampler",
-    "begun",
-    "cars3d",
-    "catalogue",
     "compare",
     "data_folder",
     "dsprites",
@@ -52,12 +42,9 @@ __all__ = [
     "load",
     "lookalike",
     "make_sampler",
-    "mpi3d",
     "names",
     "prepare",
     "register_dataset",
-    "shapes3d",
-    "smallnorb",
     "verify",
 ]
 

@@ -1,160 +1,144 @@
-"""The data sets that come with this package."""
+"""Data sets by name: load, prepare, verify; looking one up imports those that come with this package."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
+import difflib
+import functools
+import importlib
+import os
+import pkgutil
+import warnings
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from disent_datasets import dsprites, dsprites_variants
-from disent_datasets.cache import Origin, stored_grid
 from disent_datasets.errors import DataError
-from disent_datasets.factors import FactorSpace
 from disent_datasets.grid import FactorGrid
-from disent_datasets.info import Request
-from disent_datasets.nuisance import Draw, NuisanceGrid
-from disent_datasets.source import info, register_dataset
-
-TOY_STEPS = (
-    (0, 1, 2),
-    (1, 3, 5),
-    (0, 5, 10, 15, 20, 25, 30, 35),
-    (0, 4, 9, 13, 18, 22, 27, 31),
-    (0, 4, 9, 13, 18, 22, 27, 31),
-)
-"""The dSprites factor values that `toy_grid` keeps."""
-
-TOY_SPACE = FactorSpace(dsprites.SPACE.names, [len(steps) for steps in TOY_STEPS])
+from disent_datasets.registry import REGISTERED, Entry, Factory
+from disent_datasets.request import DatasetInfo, Request
+from disent_datasets.storage.stored import read
 
 
-@register_dataset(
-    "dsprites",
-    title="dSprites",
-    factors=dsprites.SPACE,
-    shape=(64, 64, 1),
-    licence="Apache-2.0",
-    citation="Matthey, Higgins, Hassabis, Lerchner: dSprites, disentanglement testing sprites dataset, 2017",
-    sources=("drawn", "official"),
-    scale=1,
-    fingerprints={"drawn": dsprites.FINGERPRINT},
-    needs_files=("official",),
-    page="https://github.com/google-deepmind/dsprites-dataset",
-    ambiguous=("orientation",),
-)
-def _dsprites(request: Request) -> FactorGrid:
-    """All 737,280 images: drawn here, or from the official file."""
-    if request.source == "drawn":
-        return _drawn(request, np.arange(dsprites.SPACE.size))
-    from disent_datasets.dsprites_official import official_origin
-
-    return stored_grid(request, lambda: official_origin(request), rebuild=False)
+def names() -> list[str]:
+    """Names of all registered data sets, sorted."""
+    return sorted(_registered())
 
 
-@register_dataset(
-    "toy_grid",
-    title="toy grid",
-    factors=TOY_SPACE,
-    shape=(64, 64, 1),
-    licence="Apache-2.0",
-    citation="Matthey, Higgins, Hassabis, Lerchner: dSprites, disentanglement testing sprites dataset, 2017",
-    sources=("drawn",),
-    scale=1,
-    ambiguous=("orientation",),
-)
-def _toy_grid(request: Request) -> FactorGrid:
-    """4,608 of the dSprites images, for tests and demonstrations."""
-    return _drawn(request, dsprites.SPACE.index(toy_factors()))
+def info(name: str) -> DatasetInfo:
+    """What is known about a data set without loading it.
+
+    Raises:
+        ValueError: if no data set has this name.
+    """
+    return _lookup(name).info
 
 
-def toy_factors() -> NDArray[np.int64]:
-    """The dSprites factors (4608, 5) of the toy grid's images, in its index order."""
-    steps = TOY_SPACE.factors(np.arange(TOY_SPACE.size))
-    return np.stack([np.array(kept)[column] for kept, column in zip(TOY_STEPS, steps.T, strict=True)], axis=1)
-
-
-def _register_variant(
+def load(
     name: str,
-    title: str,
-    nuisance: str,
-    draw: Callable[[Request], tuple[Draw, str]],
-    needs_files: tuple[str, ...],
-    own_files: bool = False,
+    *,
+    data_dir: str | Path | None = None,
+    source: str | None = None,
+    verify: bool = True,
+    files: Sequence[str | Path] = (),
+) -> FactorGrid:
+    """Load a data set, making and storing it first if that has not been done.
+
+    Args:
+        name: a registered data set.
+        data_dir: data folder; else the environment variable DISENT_DATA, else ``data`` in the working folder.
+        source: one of the data set's sources, for dSprites ``"drawn"`` or ``"official"``; else its first.
+        verify: compare checksums of stored and original files; False skips that, with a warning.
+        files: paths of original files that you have, used instead of a download; read in place, never changed.
+
+    Raises:
+        ValueError: if the name or the source is unknown, or files are given that are not there or not needed.
+        DataError: if the data are missing, damaged or cannot be stored.
+    """
+    request, factory = _request(name, data_dir, source, verify)
+    request = replace(request, files=_existing(files, request))
+    if not verify:
+        warnings.warn(f"verify=False: checksums of {name} ({request.source}) are not compared", stacklevel=2)
+    return factory(request)
+
+
+def _existing(files: Sequence[str | Path], request: Request) -> tuple[Path, ...]:
+    info = request.info
+    if files and request.source not in info.needs_files:
+        hint = f"; its source {info.needs_files[0]!r} does" if info.needs_files else ""
+        raise ValueError(f"files: {info.name} ({request.source}) needs no file{hint}")
+    paths = tuple(Path(file).expanduser() for file in files)
+    for path in paths:
+        if not path.is_file():
+            raise ValueError(f"files: {path} is {'not a file' if path.exists() else 'not there'}")
+    return paths
+
+
+def prepare(
+    name: str,
+    *,
+    data_dir: str | Path | None = None,
+    source: str | None = None,
+    verify: bool = True,
+    files: Sequence[str | Path] = (),
 ) -> None:
-    """Register a variant of dSprites; ``draw`` returns how its images are made, and a name for that.
+    """Make and store a data set if that has not been done; arguments and errors as for `load`."""
+    load(name, data_dir=data_dir, source=source, verify=verify, files=files)
 
-    Files that the user gives are those of ``draw`` if it has ``own_files``, else those of the sprites.
+
+def verify(name: str, *, data_dir: str | Path | None = None, source: str | None = None) -> FactorGrid:
+    """Compare all that is stored of a data set with the checksums it was written with, changing nothing.
+
+    Returns:
+        The stored grid; of a view such as ``color_dsprites`` the one that it looks at.
+
+    Raises:
+        ValueError: if the name or the source is unknown, or nothing is ever stored of the source.
+        DataError: if nothing is stored, or it is damaged.
     """
-
-    @register_dataset(
-        name,
-        title=title,
-        factors=dsprites.SPACE,
-        shape=dsprites_variants.SHAPE,
-        licence="Apache-2.0",
-        citation="Locatello et al.: Challenging common assumptions in the unsupervised learning of disentangled "
-        "representations, ICML 2019; sprites: Matthey et al., 2017",
-        sources=("drawn", "official"),
-        needs_files=needs_files,
-        page=info("dsprites").page,
-        ambiguous=("orientation",),
-        nuisance=nuisance,
-        stored=info("dsprites"),
-    )
-    def factory(request: Request) -> FactorGrid:
-        drawing, recipe = draw(request)
-        sprites = replace(request.storage, files=() if own_files else request.files)
-        return NuisanceGrid(_dsprites(sprites), request.info, drawing, recipe)
+    request = _request(name, data_dir, source, True)[0]
+    if request.source in request.info.on_demand:
+        raise ValueError(f"source: nothing is stored of {name} ({request.source}), so there is nothing to verify")
+    return read(request.storage, thorough=True)
 
 
-def _scream(request: Request) -> tuple[Draw, str]:
-    """The picture behind the sprites cannot be shipped: the user gives it, or puts it where disentanglement_lib has it.
-
-    It is read at each loading, and therefore copied into the data set's folder if it is given by its path.
-    """
-    from disent_datasets.originals import RemoteFile, locate
-
-    path = locate(replace(request, verify=False), [RemoteFile("scream.jpg")], ["scream"])
-    if path is None:
-        raise DataError(
-            f"scream_dsprites needs a picture of Munch's The Scream: put it as scream.jpg into "
-            f"{request.data_dir / 'scream'}, or give its path as --file or files= (disentanglement_lib takes "
-            "The_Scream.jpg of Wikimedia Commons)"
-        )
-    picture = dsprites_variants.read_picture(path)
-    if request.files:
-        dsprites_variants.keep_picture(path, request.folder / "scream.jpg")
-    return dsprites_variants.draw_on_picture(picture), f"scream 1 {hashlib.sha256(picture.tobytes()).hexdigest()}"
+def is_prepared(name: str, *, data_dir: str | Path | None = None, source: str | None = None) -> bool:
+    """Whether a data set is stored, by the look of its files (`verify` reads them)."""
+    try:
+        read(replace(_request(name, data_dir, source, True)[0].storage, verify=False))
+    except DataError:
+        return False
+    return True
 
 
-_register_variant(
-    "color_dsprites",
-    "Color-dSprites",
-    "the colour of the sprite",
-    lambda request: (dsprites_variants.draw_colour, "colour 1"),
-    ("official",),
-)
-_register_variant(
-    "noisy_dsprites",
-    "Noisy-dSprites",
-    "noise in the background",
-    lambda request: (dsprites_variants.draw_noisy, "noise 1"),
-    ("official",),
-)
-_register_variant(
-    "scream_dsprites",
-    "Scream-dSprites",
-    "which part of the picture is behind the sprite",
-    _scream,
-    ("drawn", "official"),
-    own_files=True,
-)
+def data_folder(data_dir: str | Path | None = None) -> Path:
+    """The data folder: the argument, else the environment variable DISENT_DATA, else ``data``."""
+    return Path(data_dir or os.environ.get("DISENT_DATA") or "data").expanduser()
 
 
-def _drawn(request: Request, indices: NDArray[np.int64]) -> FactorGrid:
-    def blocks(first: int = 0) -> Iterator[NDArray[np.uint8]]:
-        return dsprites.draw_all(dsprites.SPACE.factors(indices), first)
+def _request(name: str, data_dir: str | Path | None, source: str | None, verify: bool) -> tuple[Request, Factory]:
+    known, factory = _lookup(name)
+    source = source or known.sources[0]
+    if source not in known.sources:
+        raise ValueError(f"source: data set {name!r} has no source {source!r}; known: {', '.join(known.sources)}")
+    return Request(known, source, data_folder(data_dir), verify), factory
 
-    return stored_grid(request, lambda: Origin(blocks, "drawing", resumable=True), rebuild=True)
+
+def _lookup(name: str) -> Entry:
+    known = _registered()
+    if name not in known:
+        close = difflib.get_close_matches(str(name), known, n=1)
+        guess = f", did you mean {close[0]!r}?" if close else ";"
+        raise ValueError(f"unknown data set {name!r}{guess} known: {', '.join(sorted(known))}")
+    return known[name]
+
+
+def _registered() -> dict[str, Entry]:
+    _import_sets()
+    return REGISTERED
+
+
+@functools.cache
+def _import_sets() -> None:
+    sets = importlib.import_module("disent_datasets.sets")
+    for module in pkgutil.iter_modules(sets.__path__):
+        importlib.import_module(f"{sets.__name__}.{module.name}")

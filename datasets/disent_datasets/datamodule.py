@@ -10,11 +10,11 @@ import lightning
 import torch
 from torch import Tensor
 
+from disent_datasets.catalogue import load
 from disent_datasets.grid import FactorGrid
 from disent_datasets.residence import Gather, Residence, place
-from disent_datasets.samplers import make_sampler
-from disent_datasets.sampling import BatchStream
-from disent_datasets.source import load
+from disent_datasets.sampling.samplers import make_sampler
+from disent_datasets.sampling.stream import BatchStream
 
 
 class Batch(NamedTuple):
@@ -31,11 +31,11 @@ class Batch(NamedTuple):
 
 
 class BatchLoader:
-    """Iterates over batches; each pass goes on where the last one stopped, so none is seen twice.
+    """Iterates over batches; each pass continues where the last one stopped, so none is seen twice.
 
     With ``num_batches``, its position is a state that Lightning keeps in checkpoints: a resumed pass yields the
     batches that the interrupted one had left. An endless pass keeps none, for Lightning fetches one batch ahead
-    there; it is resumed by starting the stream at the step to go on with.
+    there; it is resumed by starting the stream at the next step.
 
     Args:
         stream: which images each step has.
@@ -77,7 +77,7 @@ class BatchLoader:
         return {} if self.num_batches is None else {"next_step": self.next_step}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Go on with the step that `state_dict` named, if it named one."""
+        """Continue with the step that `state_dict` named, if it named one."""
         self.next_step = state_dict.get("next_step", self.next_step)
 
 
@@ -98,7 +98,7 @@ class DisentDataModule(lightning.LightningDataModule):
             fit in half of its free memory, else on the host).
         sampler: which images a batch has: ``"uniform"``, ``"epochs"`` (shuffled), ``"pairs"`` (the second batch
             differs from the first in few factors), ``"correlated"`` or ``"held_out"``; see
-            `disent_datasets.samplers`.
+            `disent_datasets.sampling.samplers`.
         sampler_options: the sampler's own arguments.
 
     Raises:

@@ -54,9 +54,9 @@ def draw(factors: ArrayLike) -> NDArray[np.uint8]:
     return pixels.reshape(-1, 64, 64)
 
 
-def draw_all(factors: NDArray[np.int64], first: int = 0, block: int = 8192) -> Iterator[NDArray[np.uint8]]:
-    """Draw many images from row ``first`` on, (at most ``block``, 64, 64, 1) at a time."""
-    for start in range(first, len(factors), block):
+def draw_all(factors: NDArray[np.int64], block: int = 8192) -> Iterator[NDArray[np.uint8]]:
+    """Draw many images, (at most ``block``, 64, 64, 1) at a time."""
+    for start in range(0, len(factors), block):
         yield draw(factors[start : start + block])[..., None]
 
 

@@ -66,7 +66,7 @@ class FactorGrid:
     """Which images there are, bool (N,); None if all are."""
 
     nuisance = False
-    """Whether an image shows something drawn anew each time it is asked for (`disent_datasets.nuisance`)."""
+    """Whether an image has a nuisance that is sampled anew at each access (`disent_datasets.nuisance`)."""
 
     on_demand = False
     """Whether an image is made each time it is asked for, always the same, and costs far more than a stored one."""

@@ -1,4 +1,4 @@
-"""Data sets that show more than their factors: something is drawn anew each time an image is asked for."""
+"""Data sets with a nuisance: something beside the factors that is sampled anew at each access."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from disent_datasets.factors import check_indices
 from disent_datasets.grid import BLOCK, FactorGrid
-from disent_datasets.info import DatasetInfo
+from disent_datasets.request import DatasetInfo
 
 Draw = Callable[[FactorGrid, NDArray[np.int64], np.random.Generator], NDArray[np.uint8]]
 """From the stored grid, image numbers (n,) and a generator to images uint8 (n, h, w, c)."""

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from disent_datasets.errors import DataError
 from disent_datasets.grid import FactorGrid
-from disent_datasets.info import Request
+from disent_datasets.request import Request
 
 CHANNELS = {"1": 1, "L": 1, "P": 3, "RGB": 3}
 """Channels of the kinds of pictures that are read (Pillow's names)."""

@@ -20,11 +20,9 @@ from rich.progress import (
 )
 
 
-def track(
-    blocks: Iterable[NDArray[Any]], total: int, text: str, patience: float = 0.5, done: int = 0
-) -> Iterator[NDArray[Any]]:
-    """Pass blocks of images on; after ``patience`` seconds, a bar on stderr counts them from ``done`` to ``total``."""
-    started = time.monotonic()
+def track(blocks: Iterable[NDArray[Any]], total: int, text: str, patience: float = 0.5) -> Iterator[NDArray[Any]]:
+    """Pass blocks of images on; after ``patience`` seconds, a bar on stderr counts them up to ``total``."""
+    started, done = time.monotonic(), 0
     with ExitStack() as stack:
         bar: Progress | None = None
         for block in blocks:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import disent_datasets
-from disent_datasets import DatasetInfo, names
-from disent_datasets.cache import MissingError
+from disent_datasets import DatasetInfo, MissingError, names
 
 __all__ = ["listing", "names", "prepare", "verify"]
 
@@ -23,7 +22,7 @@ def listing(data_dir: Path | None = None) -> str:
         lines += [
             f"{name}: {info.title}, {info.space.size:,} images {height}x{width}x{channels}",
             f"  factors: {factors}",
-            *([f"  drawn anew for each batch: {info.nuisance}"] if info.nuisance else []),
+            *([f"  sampled anew for each batch: {info.nuisance}"] if info.nuisance else []),
             f"  sources: {', '.join(sources)}",
             f"  licence: {info.licence}",
             f"  cite:    {info.citation}",
@@ -87,8 +86,6 @@ def _state(info: DatasetInfo, source: str, data_dir: Path | None) -> str:
         return "made on demand, nothing to store"
     if disent_datasets.is_prepared(info.name, data_dir=data_dir, source=source):
         return f"stored, {_size(info)}"
-    if begun := disent_datasets.begun(info.name, data_dir=data_dir, source=source):
-        return f"begun, {begun:,} images are stored; data prepare {info.name} --source {source} goes on"
     needs = f"; needs files from {info.page}" if source in info.needs_files else ""
     return f"not yet prepared, {_size(info)}{needs}"
 

@@ -13,9 +13,9 @@ DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def conclude(outcomes: Mapping[str, Outcome]) -> int:
-    """Say on stderr which runs failed, or how to go on, and return the exit status."""
+    """Say on stderr which runs failed, or how to resume, and return the exit status."""
     if any(outcome.status == "interrupted" for outcome in outcomes.values()):
-        print("interrupted; the same command goes on from the last step", file=sys.stderr)
+        print("interrupted; the same command resumes from the last step", file=sys.stderr)
         return INTERRUPTED
     failed = [f"{name}: {outcome.reason}" for name, outcome in outcomes.items() if outcome.status == "failed"]
     if failed:

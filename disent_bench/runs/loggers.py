@@ -14,8 +14,8 @@ from lightning.pytorch.loggers import Logger
 class JsonLinesLogger(Logger):
     """Appends ``{"step": ..., name: value, ...}`` to a file, one line a call.
 
-    A run that goes on from a checkpoint writes again what came after ``step``, so such lines are dropped first; and its
-    final scores, if it was cut off between writing them and its result, so a line that is there already is not
+    A run resumed from a checkpoint writes again what came after ``step``, so such lines are dropped first; and its
+    final scores, if it was interrupted between writing them and its result, so a line that is there already is not
     repeated.
     """
 

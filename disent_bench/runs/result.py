@@ -67,7 +67,7 @@ class Report:
     scoring: Scoring
 
     def write(self, path: Path) -> None:
-        """Write the report as JSON, whole or not at all.
+        """Write the report as JSON, atomically.
 
         Raises:
             OSError: if it cannot be written; what was there before is unchanged.

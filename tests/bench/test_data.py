@@ -10,10 +10,9 @@ from typing import Any
 import disent_datasets as dd
 import numpy as np
 import pytest
-from disent_datasets import source, writing
-from disent_datasets.cache import Origin, stored_grid
-from disent_datasets.download import obtain
-from disent_datasets.originals import RemoteFile
+from disent_datasets.originals.download import obtain
+from disent_datasets.originals.files import RemoteFile
+from disent_datasets.storage.stored import Origin, stored_grid
 
 from disent_bench.cli import data_sets
 from disent_bench.cli.main import main
@@ -29,9 +28,8 @@ def register(name: str, *sources: str, **more: Any) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def two_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+def two_sources(own_data_sets: None) -> None:
     """A data set whose official images differ from the drawn ones in two pixels of image 4."""
-    monkeypatch.setattr(source, "_REGISTRY", dict(source._REGISTRY))
     official = IMAGES.copy()
     official[4, 0, :2, 0] ^= 1
 
@@ -51,7 +49,7 @@ def test_listing_says_what_is_there_and_whose_it_is(tmp_path: Path) -> None:
     for line in (
         "double: Double, 6 images 4x4x3",
         "  factors: a 2, b 3",
-        "  drawn anew for each batch: the weather",
+        "  sampled anew for each batch: the weather",
         "  sources: drawn (stored, 0 MB), official (not yet prepared, 0 MB; needs files from https://double.example)",
         "  licence: CC0",
         "  cite:    Nobody, 2026",
@@ -111,22 +109,6 @@ def test_a_stored_source_is_verified_though_another_is_on_demand(tmp_path: Path)
     data_sets.prepare("demanded", tmp_path, "stored")
     assert data_sets.verify("demanded", tmp_path).startswith("demanded (stored) is intact: 6 images")
     assert "nothing to verify" in data_sets.verify("demanded", tmp_path, "rendered")
-
-
-def test_listing_says_what_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def blocks(first: int = 0) -> Iterator[np.ndarray]:
-        yield IMAGES[first : first + 2]
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(writing, "NOTE_EVERY", 0)
-    info = dd.info("double")
-    with pytest.raises(KeyboardInterrupt):
-        stored_grid(
-            dd.Request(info, "drawn", tmp_path), lambda: Origin(blocks, "drawing", resumable=True), rebuild=True
-        )
-    assert "drawn (begun, 2 images are stored; data prepare double --source drawn goes on)" in data_sets.listing(
-        tmp_path
-    )
 
 
 FILE = b"".join(image.tobytes() for image in IMAGES)

@@ -1,4 +1,4 @@
-"""Runs that are cut off in every way lose nothing: each test cuts a real process."""
+"""Runs that are interrupted in every way lose nothing: each test stops a real process."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_run_that_was_cut_off_ends_like_one_that_was_not(
         assert process.returncode == -signal.SIGKILL
     else:
         assert process.returncode == 130, said
-        assert "the same command goes on" in said
+        assert "the same command resumes" in said
     done = finish(tmp_path, data_dir)
     assert done.returncode == 0, done.stderr
     assert "resuming at step" in done.stderr

@@ -9,7 +9,6 @@ import disent_datasets as dd
 import disent_metrics
 import numpy as np
 import pytest
-from disent_datasets import source
 from disent_datasets.nuisance import NuisanceGrid
 
 from disent_bench import Objective, register_method
@@ -42,9 +41,8 @@ def squares() -> np.ndarray:
 
 
 @pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch) -> None:
+def own(own_data_sets: None) -> None:
     """A data set with holes and one with a nuisance, forgotten afterwards."""
-    monkeypatch.setattr(source, "_REGISTRY", dict(source._REGISTRY))
     about = {"factors": SPACE, "shape": (64, 64, 1), "licence": "-", "citation": "-"}
 
     @dd.register_dataset("with_holes", title="Squares with holes", **about)

@@ -173,7 +173,7 @@ def test_an_interrupted_study_goes_on(tmp_path: Path, data_dir: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=200)
     assert process.returncode == 130, said
-    assert said.splitlines()[-1] == "interrupted; the same command goes on from the last step"
+    assert said.splitlines()[-1] == "interrupted; the same command resumes from the last step"
     (begun,) = [path.parent for path in tmp_path.glob("runs/*/*/*/*/*/last.ckpt")]
     assert len(list(tmp_path.glob("runs/*/*/*/*/*/config.yaml"))) == 2, "every run is laid out before the first"
     assert not (begun / "result.json").exists()

@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from disent_datasets import writing
 from disent_datasets.errors import DataError
 from disent_datasets.factors import FactorSpace
-from disent_datasets.info import DatasetInfo, Request
-from disent_datasets.journal import Journal, Note
+from disent_datasets.request import DatasetInfo, Request
 
 
 def _info(scale: int) -> DatasetInfo:
@@ -42,16 +40,15 @@ def tiny_images() -> Callable[[Request], np.ndarray]:
 
 
 # A data set of 4,096 random binary images of 64 x 64 pixels (2 MB stored) in a process of its own. `pause(n)`
-# is called after each of 8 blocks, which has added its number to the file "made". With NOTE_EVERY = 0 every block is
-# noted in the journal.
+# is called after each of 8 blocks, which has added its number to the file "made".
 CHILD = """
 import os, pathlib, resource, sys, time
 import numpy as np
 import disent_datasets as dd
-from disent_datasets import writing
-from disent_datasets.cache import Origin, stored_grid
+from disent_datasets.storage.stored import Origin, stored_grid
 
 folder = pathlib.Path(sys.argv[1])
+dd.names()
 
 def pause(block):
     pass
@@ -59,13 +56,13 @@ def pause(block):
 @dd.register_dataset("child", title="Child", factors=dd.FactorSpace(("a", "b"), (64, 64)), shape=(64, 64, 1),
                      licence="none", citation="nobody", sources=("drawn",), scale=1)
 def child(request):
-    def blocks(first=0):
-        for block in range(first // 512, 8):
+    def blocks():
+        for block in range(8):
             with open(folder / "made", "a") as file:
                 file.write(str(block))
             yield np.random.default_rng(block).integers(0, 2, (512, 64, 64, 1)).astype(np.uint8)
             pause(block)
-    return stored_grid(request, lambda: Origin(blocks, "drawing", resumable=True), rebuild=True)
+    return stored_grid(request, lambda: Origin(blocks, "drawing"), rebuild=True)
 
 def load():
     try:
@@ -85,27 +82,6 @@ def start_child(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
     return start
-
-
-@pytest.fixture
-def cut_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractContextManager[None]]:
-    """Interrupt a preparation as soon as its journal says of a number of images that they are on disk."""
-    monkeypatch.setattr(writing, "NOTE_EVERY", 0)
-
-    @contextmanager
-    def interrupt(made: int) -> Iterator[None]:
-        def write(journal: Journal, note: Note) -> None:
-            original(journal, note)
-            if note.made >= made:
-                raise KeyboardInterrupt
-
-        original = Journal.write
-        with monkeypatch.context() as patch:
-            patch.setattr(Journal, "write", write)
-            with pytest.raises(KeyboardInterrupt):
-                yield
-
-    return interrupt
 
 
 @dataclass

@@ -12,8 +12,8 @@ from typing import Any
 import disent_datasets as dd
 import numpy as np
 import pytest
-from disent_datasets import cars3d
-from disent_datasets.info import Request
+from disent_datasets.request import Request
+from disent_datasets.sets import cars3d
 from PIL import Image
 from scipy.io import savemat
 

@@ -102,7 +102,7 @@ def test_under_a_trainer_no_batch_is_lost_or_repeated(data_dir: Path, tmp_path: 
     module, trainer = Recorder(), trainer_for(7, tmp_path)
     data = DisentDataModule("toy_grid", data_dir=data_dir, batch_size=8, num_batches=num_batches, first_batch=2)
     trainer.fit(module, datamodule=data)
-    stream = dd.BatchStream(dd.catalogue.TOY_SPACE, 8, seed=0)
+    stream = dd.BatchStream(dd.info("toy_grid").space, 8, seed=0)
     expected = [stream.step(t).first for t in range(2, 9)]
     np.testing.assert_array_equal(torch.stack(module.seen).numpy(), expected)
 
@@ -120,7 +120,7 @@ def test_a_checkpoint_goes_on_with_the_next_batch(data_dir: Path, tmp_path: Path
     after = Recorder()
     resumed = data(5 if num_batches is None else 0)
     trainer_for(11, tmp_path).fit(after, datamodule=resumed, ckpt_path=tmp_path / "five.ckpt")
-    stream = dd.BatchStream(dd.catalogue.TOY_SPACE, 8, seed=0)
+    stream = dd.BatchStream(dd.info("toy_grid").space, 8, seed=0)
     expected = [stream.step(t).first for t in range(11)]
     np.testing.assert_array_equal(torch.stack(before.seen + after.seen).numpy(), expected)
 

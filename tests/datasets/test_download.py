@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 from disent_datasets import DataError, FactorSpace
-from disent_datasets.download import RemoteFile, _show_licence, obtain
-from disent_datasets.info import DatasetInfo, Request
+from disent_datasets.originals.download import RemoteFile, _show_licence, obtain
+from disent_datasets.request import DatasetInfo, Request
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
 MD5 = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
@@ -211,7 +211,7 @@ def test_a_checksum_is_not_compared_if_told_so(request_remote: Request, server: 
 
 
 FAR = """
-from disent_datasets.download import RemoteFile, obtain
+from disent_datasets.originals.download import RemoteFile, obtain
 
 @dd.register_dataset("far", title="Far", factors=dd.FactorSpace(("a", "b"), (10, 25)), shape=(10, 100, 4),
                      licence="none", citation="nobody", sources=("official",), needs_files=("official",),

@@ -14,8 +14,9 @@ from typing import Any
 import disent_datasets as dd
 import numpy as np
 import pytest
-from disent_datasets import mpi3d
-from disent_datasets.info import Request
+from disent_datasets.request import Request
+from disent_datasets.sets import mpi3d
+from disent_datasets.registry import REGISTERED
 
 SPACE = dd.FactorSpace(mpi3d.NAMES, (3, 2, 2, 1, 2, 3, 4))
 COMPLEX_SPACE = dd.FactorSpace(mpi3d.NAMES, (2, 1, 2, 1, 2, 3, 4))
@@ -46,7 +47,7 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def load(data_dir: Path, kind: str = "toy", verify: bool = True, files: tuple[Path, ...] = ()) -> dd.FactorGrid:
     info = dataclasses.replace(dd.info(f"mpi3d_{kind}"), space=COMPLEX_SPACE if kind == "complex" else SPACE)
-    return dd.source._REGISTRY[f"mpi3d_{kind}"][1](Request(info, "official", data_dir, verify, files))
+    return REGISTERED[f"mpi3d_{kind}"].factory(Request(info, "official", data_dir, verify, files))
 
 
 def put(data_dir: Path, file: bytes, kind: str = "toy") -> Path:

@@ -11,11 +11,12 @@ import disent_datasets as dd
 import numpy as np
 import pytest
 import torch
-from disent_datasets import catalogue, dsprites_variants, source
 from disent_datasets.datamodule import DisentDataModule
-from disent_datasets.info import Request
 from disent_datasets.nuisance import NuisanceGrid
+from disent_datasets.registry import REGISTERED, Entry
+from disent_datasets.request import Request
 from disent_datasets.residence import place
+from disent_datasets.sets import dsprites, scream_dsprites, toy_grid
 from PIL import Image
 
 VARIANTS = ["color_dsprites", "noisy_dsprites", "scream_dsprites"]
@@ -35,14 +36,13 @@ def picture(data_dir: Path) -> Path:
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(own_data_sets: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The variants over the toy grid instead of all of dSprites."""
-    monkeypatch.setattr(source, "_REGISTRY", dict(source._REGISTRY))
     for name in VARIANTS:
-        info, factory = source._REGISTRY[name]
+        info, factory = REGISTERED[name]
         stored = dd.info("toy_grid")
-        source._REGISTRY[name] = dataclasses.replace(info, space=stored.space, stored=stored), factory
-    monkeypatch.setattr(catalogue, "_dsprites", catalogue._toy_grid)
+        REGISTERED[name] = Entry(dataclasses.replace(info, space=stored.space, stored=stored), factory)
+    monkeypatch.setattr(dsprites, "_dsprites", toy_grid._toy_grid)
 
 
 def load(name: str, data_dir: Path) -> NuisanceGrid:
@@ -106,10 +106,10 @@ def test_noise_is_uniform_and_sprites_stay_white(data_dir: Path) -> None:
 
 
 def test_crops_are_averaged_with_a_colour_and_inverted_inside_the_sprite(data_dir: Path, picture: Path) -> None:
-    shrunk = dsprites_variants.read_picture(picture)
+    shrunk = scream_dsprites.read_picture(picture)
     assert shrunk.shape == (200, 350, 3)
     base = dd.load("toy_grid", data_dir=data_dir)
-    images = dsprites_variants.draw_on_picture(shrunk)(base, ALL[:300], np.random.default_rng(0))
+    images = scream_dsprites.draw_on_picture(shrunk)(base, ALL[:300], np.random.default_rng(0))
     sprites = base.images(ALL[:300]) == 1
     behind = np.where(sprites, 255 - images, images).astype(int)
     doubled = 2 * behind - shrunk[:64, :64].astype(int)  # the crop's place adds a constant, as the picture is linear
@@ -122,14 +122,14 @@ def test_crops_are_averaged_with_a_colour_and_inverted_inside_the_sprite(data_di
 def test_a_missing_or_bad_picture_is_one_clear_line(tmp_path: Path) -> None:
     request = Request(dd.info("scream_dsprites"), "drawn", tmp_path)
     with pytest.raises(dd.DataError, match=rf"put it as scream.jpg into {tmp_path}/scream, or give .*Wikimedia"):
-        catalogue._scream(request)
+        scream_dsprites._scream(request)
     path = tmp_path / "scream.jpg"
     path.write_bytes(b"no picture")
     with pytest.raises(dd.DataError, match="cannot be read as a picture"):
-        catalogue._scream(request)
+        scream_dsprites._scream(request)
     Image.fromarray(np.zeros((64, 200, 3), np.uint8)).save(path)
     with pytest.raises(dd.DataError, match="more than 64 x 64 pixels, got 200 x 64"):
-        catalogue._scream(request)
+        scream_dsprites._scream(request)
 
 
 @pytest.mark.usefixtures("small")

@@ -13,14 +13,15 @@ import disent_datasets as dd
 import h5py
 import numpy as np
 import pytest
-from disent_datasets import catalogue, dsprites_official, source
-from disent_datasets.download import RemoteFile
-from disent_datasets.info import Request
+from disent_datasets.originals.download import RemoteFile
+from disent_datasets.registry import REGISTERED, Entry
+from disent_datasets.request import Request
+from disent_datasets.sets import dsprites
 
 SIZES = (3, 2, 4, 3, 5)
 SPACE = dd.FactorSpace(dd.dsprites.SPACE.names, SIZES)
 IMAGES = np.random.default_rng(0).integers(0, 2, (SPACE.size, 64, 64)).astype(np.uint8)
-CHUNK = dsprites_official.BLOCK
+CHUNK = dsprites.BLOCK
 CLASSES = np.pad(SPACE.factors(np.arange(SPACE.size)), ((0, 0), (1, 0)))
 
 
@@ -32,13 +33,13 @@ def content(**changes: Any) -> dict[str, Any]:
 
 
 def write_npz(folder: Path, **changes: Any) -> Path:
-    path = folder / f"{dsprites_official.STEM}.npz"
+    path = folder / f"{dsprites.STEM}.npz"
     np.savez_compressed(path, **content(**changes))
     return path
 
 
 def write_hdf5(folder: Path, **changes: Any) -> Path:
-    path = folder / f"{dsprites_official.STEM}.hdf5"
+    path = folder / f"{dsprites.STEM}.hdf5"
     members = content(**changes)
     with h5py.File(path, "w") as file:
         for key, name in (("latents_classes", "latents/classes"), ("latents_values", "latents/values")):
@@ -67,19 +68,19 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     def put(path: Path) -> None:
         algorithm = "md5" if path.suffix == ".npz" else "sha256"
         digest = hashlib.new(algorithm, path.read_bytes()).hexdigest()
-        monkeypatch.setattr(dsprites_official, "FILES", [RemoteFile(path.name, checksums=(f"{algorithm}:{digest}",))])
+        monkeypatch.setattr(dsprites, "FILES", [RemoteFile(path.name, checksums=(f"{algorithm}:{digest}",))])
 
     return put
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dsprites_official, "BLOCK", 50)
+    monkeypatch.setattr(dsprites, "BLOCK", 50)
 
 
 def load(folder: Path, verify: bool = True, files: tuple[Path, ...] = ()) -> dd.FactorGrid:
     info = dataclasses.replace(dd.info("dsprites"), space=SPACE)
-    return catalogue._dsprites(Request(info, "official", folder.parent, verify, files))
+    return dsprites._dsprites(Request(info, "official", folder.parent, verify, files))
 
 
 def no_images(folder: Path) -> bool:
@@ -124,7 +125,7 @@ def test_another_file_given_is_refused(write: Write, folder: Path, tmp_path: Pat
         load(folder, files=(path,))
     text = tmp_path / "dsprites.txt"
     text.write_text("text")
-    with pytest.raises(dd.DataError, match=rf"{text} is not a file of dSprites: need {dsprites_official.STEM}\.npz or"):
+    with pytest.raises(dd.DataError, match=rf"{text} is not a file of dSprites: need {dsprites.STEM}\.npz or"):
         load(folder, files=(text,))
     assert no_images(folder)
     assert path.exists()
@@ -136,16 +137,16 @@ def test_the_sprites_of_a_variant_are_given_by_path(
     path = write_npz(tmp_path)
     trust(path)
     small = dataclasses.replace(dd.info("dsprites"), space=SPACE)
-    info, factory = source._REGISTRY["color_dsprites"]
+    info, factory = REGISTERED["color_dsprites"]
     variant = dataclasses.replace(info, space=SPACE, stored=small)
-    monkeypatch.setitem(source._REGISTRY, "color_dsprites", (variant, factory))
+    monkeypatch.setitem(REGISTERED, "color_dsprites", Entry(variant, factory))
     grid = dd.load("color_dsprites", source="official", data_dir=tmp_path / "data", files=[path])
     np.testing.assert_array_equal(grid.images(np.arange(20))[..., 0] > 0, IMAGES[:20] > 0)
 
 
 def test_offline_one_line_says_where_to_put_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    offline = [dataclasses.replace(file, urls=("http://127.0.0.1:9/file",)) for file in dsprites_official.FILES]
-    monkeypatch.setattr(dsprites_official, "FILES", offline)
+    offline = [dataclasses.replace(file, urls=("http://127.0.0.1:9/file",)) for file in dsprites.FILES]
+    monkeypatch.setattr(dsprites, "FILES", offline)
     with pytest.raises(dd.DataError, match=rf"offline\?.*npz or .*hdf5 by hand into {tmp_path}/dsprites, or .*--file"):
         dd.load("dsprites", source="official", data_dir=tmp_path)
 
@@ -158,9 +159,9 @@ def test_is_downloaded(
     elsewhere.mkdir()
     path = write(elsewhere)
     trust(path)
-    (file,) = dsprites_official.FILES
+    (file,) = dsprites.FILES
     urls = (server.url("gone"), server.serve("file", path.read_bytes(), cut_after=[100_000]))
-    monkeypatch.setattr(dsprites_official, "FILES", [dataclasses.replace(file, urls=urls)])
+    monkeypatch.setattr(dsprites, "FILES", [dataclasses.replace(file, urls=urls)])
     np.testing.assert_array_equal(load(folder).images(np.arange(SPACE.size))[..., 0], IMAGES)
     assert len(server.requests) == 3
 
@@ -224,8 +225,8 @@ def test_a_spoilt_byte_inside_the_archive(folder: Path) -> None:
 @pytest.mark.slow
 def test_full_size_sparse_hdf5(tmp_path: Path, trust: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """All 737,280 images in the official file's chunks, of which only a few are written."""
-    monkeypatch.setattr(dsprites_official, "BLOCK", CHUNK)
-    path = tmp_path / f"{dsprites_official.STEM}.hdf5"
+    monkeypatch.setattr(dsprites, "BLOCK", CHUNK)
+    path = tmp_path / f"{dsprites.STEM}.hdf5"
     space = dd.dsprites.SPACE
     chosen = np.array([0, 300_000, space.size - 1])
     images = dd.dsprites.draw(space.factors(chosen))

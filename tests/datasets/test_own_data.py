@@ -85,7 +85,6 @@ def test_an_incomplete_grid_is_allowed_and_said(tmp_path: Path) -> None:
 
 
 def test_an_incomplete_grid_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dd.source, "_REGISTRY", dict(dd.source._REGISTRY))
     request = make_request(tmp_path)
 
     @dd.register_dataset("mine", title="Mine", factors=SPACE, shape=(64, 64, 3), licence="CC0", citation="me")

@@ -43,36 +43,22 @@ def stored(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_what_a_stopped_process_has_noted_is_gone_on_with(
-    start_child: Start, tmp_path: Path, how: signal.Signals
-) -> None:
-    child = start_child(f"writing.NOTE_EVERY = 0{STOP_HALF_WAY}")
+def test_a_stopped_preparation_starts_again(start_child: Start, tmp_path: Path, how: signal.Signals) -> None:
+    child = start_child(STOP_HALF_WAY)
     wait_for(tmp_path / "half")
     child.send_signal(how)
     child.communicate()
     assert child.returncode == -how
-    assert stored(tmp_path) == {".drawn.npy.tmp", ".drawn.journal"}
+    left = set() if how is signal.SIGINT else {".drawn.npy.tmp"}
+    assert stored(tmp_path) == left
 
     out, err = finish(start_child("load()"))
-    assert err == ""
-    assert (tmp_path / "made").read_text() == "01234" + "4567"
+    assert ("interrupted; starting again" in err) == bool(left)
+    assert (tmp_path / "made").read_text() == "01234" + "01234567"
     assert stored(tmp_path) == {"drawn.npy", "drawn.json"}
     other = make_other_folder(tmp_path)
     assert out == finish(start_child("load()", other))[0]
     assert (other / "data/child/drawn.npy").read_bytes() == (tmp_path / "data/child/drawn.npy").read_bytes()
-
-
-def test_killed_half_way_with_nothing_noted(start_child: Start, tmp_path: Path) -> None:
-    child = start_child(STOP_HALF_WAY)
-    wait_for(tmp_path / "half")
-    child.send_signal(signal.SIGKILL)
-    child.communicate()
-    assert stored(tmp_path) == {".drawn.npy.tmp"}
-
-    out, err = finish(start_child("load()"))
-    assert "cut off; starting again" in err
-    assert stored(tmp_path) == {"drawn.npy", "drawn.json"}
-    assert out == finish(start_child("load()", make_other_folder(tmp_path)))[0]
 
 
 def make_other_folder(tmp_path: Path) -> Path:
@@ -102,10 +88,8 @@ load()
     assert stored(tmp_path) == {"drawn.npy", "drawn.json"}
 
 
-@pytest.mark.parametrize("noted", [False, True])
-def test_one_that_waits_for_a_killed_one(start_child: Start, tmp_path: Path, noted: bool) -> None:
-    """It goes on with what the other has noted, and else starts again."""
-    first = start_child(("writing.NOTE_EVERY = 0" if noted else "") + STOP_HALF_WAY)
+def test_one_that_waits_for_a_killed_one_starts_again(start_child: Start, tmp_path: Path) -> None:
+    first = start_child(STOP_HALF_WAY)
     wait_for(tmp_path / "half")
     second = start_child("load()")
     assert second.stderr
@@ -114,15 +98,15 @@ def test_one_that_waits_for_a_killed_one(start_child: Start, tmp_path: Path, not
     first.communicate()
     out, err = finish(second)
     assert len(out) == 64
-    assert ("cut off; starting again" in err) != noted
-    assert (tmp_path / "made").read_text() == "01234" + ("4567" if noted else "01234567")
+    assert "interrupted; starting again" in err
+    assert (tmp_path / "made").read_text() == "01234" + "01234567"
     assert stored(tmp_path) == {"drawn.npy", "drawn.json"}
 
 
 def test_no_room(start_child: Start, tmp_path: Path) -> None:
     """A limit on the size of files stands in for a full disk: both are errors of a write half-way."""
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))"
-    out, _ = finish(start_child(f"writing.NOTE_EVERY = 0\n{limit}\nload()"))
+    out, _ = finish(start_child(f"{limit}\nload()"))
     assert out.startswith("DataError: child: cannot store its images in")
     assert "no room" in out
     assert "DISENT_DATA" in out

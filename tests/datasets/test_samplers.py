@@ -8,10 +8,10 @@ from typing import Any
 import disent_datasets as dd
 import numpy as np
 import pytest
-from disent_datasets.correlation import SETTINGS, correlated
 from disent_datasets.datamodule import DisentDataModule
-from disent_datasets.samplers import SAMPLERS, Pairs, ShuffledEpochs, held_out, make_sampler
-from disent_datasets.sampling import BatchStream, Sampler
+from disent_datasets.sampling.correlation import SETTINGS, correlated
+from disent_datasets.sampling.samplers import SAMPLERS, Pairs, ShuffledEpochs, held_out, make_sampler
+from disent_datasets.sampling.stream import BatchStream, Sampler
 from scipy.stats import chi2
 
 SPACE = dd.FactorSpace(("a", "b", "c"), (3, 4, 5))
@@ -213,7 +213,7 @@ def test_the_data_module_takes_a_sampler_by_name(data_dir: Path) -> None:
     assert batch.second is not None
     options = {"setting": "1_pair_2", "sigma": 0.02}
     loader = module(sampler="correlated", sampler_options=options).train_dataloader()
-    factors = dd.catalogue.TOY_SPACE.factors(loader.batch(3).indices.numpy())
+    factors = dd.info("toy_grid").space.factors(loader.batch(3).indices.numpy())
     np.testing.assert_array_equal(factors[:, 3], factors[:, 4])
     with pytest.raises(ValueError, match="sampler: must be one of"):
         module(sampler="odd").train_dataloader()

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from disent_datasets import BatchStream, FactorGrid, FactorSpace
-from disent_datasets.sampling import Independent
+from disent_datasets.sampling.stream import Independent
 
 SPACE = FactorSpace(("a", "b"), (10, 12))
 

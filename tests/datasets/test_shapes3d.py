@@ -12,8 +12,9 @@ import disent_datasets as dd
 import h5py
 import numpy as np
 import pytest
-from disent_datasets import shapes3d, source
-from disent_datasets.info import Request
+from disent_datasets.registry import REGISTERED, Entry
+from disent_datasets.request import Request
+from disent_datasets.sets import shapes3d
 
 SIZES = (2, 3, 2, 3, 4, 3)
 SPACE = dd.FactorSpace(shapes3d.SPACE.names, SIZES)
@@ -118,8 +119,8 @@ def test_a_full_disk_is_one_clear_line(tmp_path: Path, server: Any, monkeypatch:
 
 
 def test_is_given_by_its_path(tmp_path: Path, trust: Any, untouched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    info, factory = source._REGISTRY["shapes3d"]
-    monkeypatch.setitem(source._REGISTRY, "shapes3d", (dataclasses.replace(info, space=SPACE), factory))
+    info, factory = REGISTERED["shapes3d"]
+    monkeypatch.setitem(REGISTERED, "shapes3d", Entry(dataclasses.replace(info, space=SPACE), factory))
     mine, data = tmp_path / "mine.h5", tmp_path / "data"
     trust(write(mine))
     with untouched(mine):
@@ -138,18 +139,6 @@ def test_verification_is_asked_of_a_given_file_too(tmp_path: Path) -> None:
     with pytest.raises(dd.DataError, match=f"{mine} is not the official file: sha256 "):
         shapes3d._shapes3d(request)
     assert len(shapes3d._shapes3d(dataclasses.replace(request, verify=False))) == SPACE.size
-
-
-def test_a_conversion_that_is_cut_off_goes_on(tmp_path: Path, trust: Any, cut_off: Any) -> None:
-    for part in ("cut", "whole"):
-        (tmp_path / part).mkdir()
-        trust(write(tmp_path / part / "3dshapes.h5"))
-    with cut_off(200):
-        load(tmp_path / "cut")
-    np.testing.assert_array_equal(load(tmp_path / "cut").images(np.arange(SPACE.size)), IMAGES)
-    load(tmp_path / "whole")
-    files = [tmp_path / part / "shapes3d" / "official.npy" for part in ("cut", "whole")]
-    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_the_real_numbering() -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import disent_datasets as dd
 import numpy as np
 import pytest
-from disent_datasets import smallnorb
-from disent_datasets.info import Request
+from disent_datasets.request import Request
+from disent_datasets.sets import smallnorb
 from PIL import Image
 
 FULL = dd.FactorSpace(smallnorb.FULL_SPACE.names, (2, 4, 3, 3, 2))

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from disent_datasets.lookalike.cars3d import CARS3D
-from disent_datasets.lookalike.mpi3d import MPI3D
-from disent_datasets.lookalike.registration import LOOK_ALIKES, RENDERED, STORED, register, render
-from disent_datasets.lookalike.shapes3d import SHAPES3D
-from disent_datasets.lookalike.smallnorb import SMALLNORB
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["LOOK_ALIKES", "RENDERED", "STORED", "render"]
+from disent_datasets import catalogue
+from disent_datasets.lookalike.registration import LOOK_ALIKES
+from disent_datasets.lookalike.renderer import SIZE, LookAlike
 
-_ORIGINALS = (
-    (SHAPES3D, "Shapes3D", "Burgess, Kim: 3D shapes dataset, 2018"),
-    (
-        MPI3D,
-        "MPI3D toy",
-        "Gondal et al.: On the transfer of inductive bias from simulation to the real world, NeurIPS 2019",
-    ),
-    (SMALLNORB, "SmallNORB", "LeCun, Huang, Bottou: Learning methods for generic object recognition, CVPR 2004"),
-    (CARS3D, "Cars3D", "Reed, Zhang, Zhang, Lee: Deep visual analogy-making, NIPS 2015"),
-)
-for _look_alike, _title, _original in _ORIGINALS:
-    # Storing all of MPI3D would take minutes and 12.7 GB before the first step.
-    register(_look_alike, _title, _original, (RENDERED, STORED) if _look_alike is MPI3D else (STORED, RENDERED))
+__all__ = ["look_alikes", "render"]
+
+
+def look_alikes() -> dict[str, LookAlike]:
+    """All look-alikes by registered name."""
+    return {name: LOOK_ALIKES[name] for name in catalogue.names() if name in LOOK_ALIKES}
+
+
+def render(name: str, factors: ArrayLike, size: int = SIZE) -> NDArray[np.uint8]:
+    """Render images of a look-alike, at any resolution.
+
+    Args:
+        name: registered name, for instance ``"shapes3d_lookalike"``.
+        factors: integers (n, k), in the order of the data set's factor space.
+        size: height and width in pixels.
+
+    Returns:
+        uint8 (n, size, size, c).
+
+    Raises:
+        ValueError: if no look-alike has this name, or a factor is out of range, or the size is not positive.
+    """
+    known = look_alikes()
+    if name not in known:
+        raise ValueError(f"name: no look-alike is called {name!r}; known: {', '.join(known)}")
+    return known[name].render(factors, size)

@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from disent_datasets.factors import FactorSpace
 from disent_datasets.grid import FactorGrid
-from disent_datasets.info import DatasetInfo
 from disent_datasets.lookalike.scenes import Scenes
+from disent_datasets.request import DatasetInfo
 
 SIZE = 64
 """Height and width of the images of the registered sets."""
@@ -39,7 +39,7 @@ class LookAlike:
         channels: 3, or 1 for grey images.
         scenes: the scenes of factor combinations (n, k).
         example: a combination around which every factor shows.
-        version: to be raised with every change of the scenes or the ray caster that is meant.
+        version: raised when the scenes or the ray caster change, so that the same factors give another image.
     """
 
     name: str
@@ -79,21 +79,16 @@ class LookAlike:
             list(pool.map(lambda part: render_block(*part), parts))
         return np.ascontiguousarray(images[..., : self.channels])
 
-    def render_all(self, first: int = 0, block: int = 512) -> Iterator[NDArray[np.uint8]]:
-        """Render the set in index order from image ``first`` on, (at most ``block``, 64, 64, channels) at a time."""
-        for start in range(first, self.space.size, block):
+    def render_all(self, block: int = 512) -> Iterator[NDArray[np.uint8]]:
+        """Render the set in index order, (at most ``block``, 64, 64, channels) at a time."""
+        for start in range(0, self.space.size, block):
             yield self.render(self.space.factors(np.arange(start, min(start + block, self.space.size))))
 
     @functools.cached_property
-    def sample(self) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """Image numbers spread over the whole set, and their images."""
-        indices = np.linspace(0, self.space.size - 1, _SAMPLE).astype(np.int64)
-        return indices, self.render(self.space.factors(indices))
-
-    @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of name, version, factors and a fixed sample of the images."""
-        indices, images = self.sample
+        """SHA-256 (hex) of name, version, factors and a sample of images spread over the whole set."""
+        indices = np.linspace(0, self.space.size - 1, _SAMPLE).astype(np.int64)
+        images = self.render(self.space.factors(indices))
         head = f"{self.name} {self.version} {self.space.names} {self.space.sizes} {images.shape} {indices.tolist()}"
         return hashlib.sha256(head.encode() + images.tobytes()).hexdigest()
 

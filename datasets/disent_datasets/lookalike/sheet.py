@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from disent_datasets.lookalike.registration import LOOK_ALIKES
+from disent_datasets.lookalike import look_alikes
 from disent_datasets.lookalike.renderer import LookAlike
 
 COLUMNS = 12
@@ -36,7 +36,7 @@ def contact_sheet(look_alike: LookAlike, size: int = 64) -> Image.Image:
 
 def main(folder: str) -> None:
     """Write the sheets of all look-alikes."""
-    for name, look_alike in LOOK_ALIKES.items():
+    for name, look_alike in look_alikes().items():
         contact_sheet(look_alike).save(Path(folder) / f"{name}.png", optimize=True)
 
 

@@ -9,8 +9,7 @@ from disent_bench.cli.parser import shared
 
 HELP = "show, make or check data sets"
 DESCRIPTION = (
-    "Show, make or check data sets. Drawn sets need no download; a preparation that was cut off goes on with the "
-    "same command."
+    "Show, make or check data sets. Drawn sets need no download; the same command resumes an interrupted download."
 )
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints from which a run goes on as if nothing had happened."""
+"""Checkpoints from which a run resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Interrupted(Exception):
 
 
 class AtomicCheckpoint(TorchCheckpointIO):
-    """Writes a checkpoint whole or not at all: a killed process or a full disk leaves the previous one."""
+    """Writes checkpoints atomically: a killed process or a full disk leaves the previous one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Serialise in memory, then replace the file at ``path``."""

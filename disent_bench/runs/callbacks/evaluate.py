@@ -36,7 +36,7 @@ def encode_images(module: LightningModule, grid: FactorGrid, indices: NDArray[np
 def score_module(module: LightningModule, grid: FactorGrid, protocol: ScoreProtocol) -> SuiteResult:
     """Compute the scores of a protocol for ``module.encode``.
 
-    Each image is encoded at most once, unless it shows something drawn anew each time. In a grid with missing images
+    Each image is encoded at most once, unless it has a nuisance. In a grid with missing images
     the samples are drawn from those that are there, and scores that intervene on factors give their reason.
     """
     encode = partial(encode_images, module, grid)

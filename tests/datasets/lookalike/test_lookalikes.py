@@ -7,7 +7,7 @@ from pathlib import Path
 import disent_datasets as dd
 import numpy as np
 import pytest
-from disent_datasets.lookalike import LOOK_ALIKES, render
+from disent_datasets.lookalike import look_alikes, render
 from disent_datasets.lookalike.scenes import Scenes
 from disent_datasets.lookalike.sheet import contact_sheet
 from PIL import Image
@@ -55,8 +55,8 @@ def sample(name: str, n: int, seed: int = 0) -> np.ndarray:
 
 
 def test_every_look_alike_is_tested_and_says_what_it_is() -> None:
-    assert set(LOOK_ALIKES) == set(ORIGINALS)
-    for name in LOOK_ALIKES:
+    assert set(look_alikes()) == set(ORIGINALS)
+    for name in look_alikes():
         info = dd.info(name)
         assert name.endswith("_lookalike")
         assert info.title.endswith("look-alike")
@@ -71,7 +71,7 @@ def test_factors_are_those_of_the_original(name: str) -> None:
 
 
 def test_images_are_those_of_the_published_version(name: str) -> None:
-    assert LOOK_ALIKES[name].fingerprint.startswith(FINGERPRINTS[name])
+    assert look_alikes()[name].fingerprint.startswith(FINGERPRINTS[name])
 
 
 def test_an_image_depends_on_its_factors_alone(name: str) -> None:
@@ -111,7 +111,7 @@ def test_every_change_of_a_factor_is_seen(name: str) -> None:
 
 
 def test_neighbouring_values_differ_around_the_example(name: str) -> None:
-    space, example = dd.info(name).space, LOOK_ALIKES[name].example
+    space, example = dd.info(name).space, look_alikes()[name].example
     for column, count in enumerate(space.sizes):
         factors = np.tile(example, (count, 1))
         factors[:, column] = np.arange(count)
@@ -120,7 +120,7 @@ def test_neighbouring_values_differ_around_the_example(name: str) -> None:
 
 
 def test_nothing_but_scenery_touches_the_border(name: str) -> None:
-    look_alike = LOOK_ALIKES[name]
+    look_alike = look_alikes()[name]
 
     def silhouettes(factors: np.ndarray) -> Scenes:
         scenes = look_alike.scenes(factors)
@@ -146,7 +146,7 @@ def test_errors_name_the_argument() -> None:
 
 
 def test_the_sheet_in_the_documentation_shows_what_is_rendered(name: str) -> None:
-    sheet = np.asarray(contact_sheet(LOOK_ALIKES[name]))
+    sheet = np.asarray(contact_sheet(look_alikes()[name]))
     assert sheet.shape[0] == 66 * len(ORIGINALS[name])
     # The labels on the left depend on Pillow's font.
     with Image.open(DOCS / f"{name}.png") as committed:

@@ -3,20 +3,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partialmethod
 from pathlib import Path
-from typing import Any
+from unittest import mock
 
 import disent_datasets as dd
 import numpy as np
 import pytest
 import torch
-from disent_datasets import source
-from disent_datasets.lookalike import LOOK_ALIKES, RENDERED, STORED
-from disent_datasets.lookalike.registration import register
+from disent_datasets.lookalike import look_alikes
+from disent_datasets.lookalike.registration import LOOK_ALIKES, RENDERED, STORED, register_look_alike
 from disent_datasets.lookalike.renderer import LookAlike, RenderedGrid, RenderedImages
-from disent_datasets.lookalike.shapes3d import scenes
 from disent_datasets.residence import HostGather, place
+from disent_datasets.sets.shapes3d_lookalike import scenes
 
 SMALL = LookAlike(
     "small_lookalike",
@@ -28,12 +26,11 @@ SMALL = LookAlike(
 
 
 @pytest.fixture
-def small() -> Iterator[LookAlike]:
+def small(own_data_sets: None) -> Iterator[LookAlike]:
     """A registered look-alike of 288 images, forgotten after the test."""
-    register(SMALL, "Small", "nobody", (STORED, RENDERED))
-    yield SMALL
-    del LOOK_ALIKES[SMALL.name]
-    del source._REGISTRY[SMALL.name]
+    with mock.patch.dict(LOOK_ALIKES):
+        register_look_alike(SMALL, title="Small", original="nobody")
+        yield SMALL
 
 
 def test_a_stored_set_has_the_images_that_are_rendered_one_by_one(small: LookAlike, tmp_path: Path) -> None:
@@ -55,50 +52,14 @@ def test_rendering_on_demand_writes_nothing(small: LookAlike, tmp_path: Path) ->
 
 
 def test_a_set_stored_by_another_version_is_rendered_again(small: LookAlike, tmp_path: Path) -> None:
-    old = replace(small, name="small_lookalike", scenes=lambda factors: scenes(factors[:, [1, 0, 2, 3, 4, 5]]))
-    register(old, "Small", "nobody", (STORED, RENDERED))
     before = dd.load(small.name, data_dir=tmp_path)
-    register(small, "Small", "nobody", (STORED, RENDERED))
-    with pytest.warns(UserWarning, match="stored by another version of this package; rendering it again"):
+    other = replace(small, version=2, scenes=lambda factors: scenes(factors[:, [1, 0, 2, 3, 4, 5]]))
+    register_look_alike(other, title="Small", original="nobody")
+    message = r"describes version 1 of small_lookalike, and this is version 2; making it again"
+    with pytest.warns(UserWarning, match=message):
         after = dd.load(small.name, data_dir=tmp_path)
     assert after.fingerprint != before.fingerprint
-    np.testing.assert_array_equal(after.images([0, 50, 287]), small.render(small.space.factors([0, 50, 287])))
-
-
-def test_a_rendering_that_is_cut_off_goes_on(
-    small: LookAlike, tmp_path: Path, cut_off: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rendered: list[int] = []
-    original = LookAlike.render_all
-
-    def render_all(self: LookAlike, first: int = 0) -> Iterator[np.ndarray]:
-        for start, block in enumerate(original(self, first, block=32), first // 32):
-            rendered.append(start)
-            yield block
-
-    monkeypatch.setattr(LookAlike, "render_all", render_all)
-    with cut_off(100):
-        dd.load(small.name, data_dir=tmp_path / "cut")
-    assert not dd.is_prepared(small.name, data_dir=tmp_path / "cut")
-    grid = dd.load(small.name, data_dir=tmp_path / "cut")
-    assert rendered == [0, 1, 2, 3, 3, 4, 5, 6, 7, 8]
-    assert grid.fingerprint == dd.load(small.name, data_dir=tmp_path / "whole").fingerprint
-    files = [tmp_path / part / small.name / "stored.npy" for part in ("cut", "whole")]
-    assert files[0].read_bytes() == files[1].read_bytes()
-
-
-def test_another_version_of_the_renderer_does_not_go_on(
-    small: LookAlike, tmp_path: Path, cut_off: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(LookAlike, "render_all", partialmethod(LookAlike.render_all, block=32))
-    old = replace(small, scenes=lambda factors: scenes(factors[:, [1, 0, 2, 3, 4, 5]]))
-    register(old, "Small", "nobody", (STORED, RENDERED))
-    with cut_off(200):
-        dd.load(small.name, data_dir=tmp_path)
-    register(small, "Small", "nobody", (STORED, RENDERED))
-    with pytest.warns(UserWarning, match="cut off; starting again"):
-        grid = dd.load(small.name, data_dir=tmp_path)
-    np.testing.assert_array_equal(grid.images(np.arange(288)), small.render(small.space.factors(np.arange(288))))
+    np.testing.assert_array_equal(after.images([0, 50, 287]), other.render(small.space.factors([0, 50, 287])))
 
 
 def test_a_fingerprint_depends_on_version_and_images_and_renders_few() -> None:
@@ -110,7 +71,7 @@ def test_a_fingerprint_depends_on_version_and_images_and_renders_few() -> None:
     ]
     assert len(set(prints)) == len(prints)
     assert replace(SMALL).fingerprint == SMALL.fingerprint
-    assert dd.load("mpi3d_lookalike").fingerprint == LOOK_ALIKES["mpi3d_lookalike"].fingerprint
+    assert dd.load("mpi3d_lookalike").fingerprint == look_alikes()["mpi3d_lookalike"].fingerprint
 
 
 def test_rendered_images_serve_a_data_module_and_a_device(small: LookAlike, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from disent_datasets.lookalike import LOOK_ALIKES
+from disent_datasets.lookalike import look_alikes
 from disent_datasets.lookalike.kinds import BOX, CAPSULE
 from disent_datasets.lookalike.scenes import Scenes, around, cameras, place, solid, stack
 from disent_datasets.lookalike.toys import limb
@@ -46,9 +46,9 @@ def test_a_camera_is_level_and_looks_at_its_target() -> None:
     np.testing.assert_allclose(np.cross(right, forward), up, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(LOOK_ALIKES))
+@pytest.mark.parametrize("name", sorted(look_alikes()))
 def test_bounding_spheres_leave_nothing_out(name: str) -> None:
-    look_alike = LOOK_ALIKES[name]
+    look_alike = look_alikes()[name]
 
     def unbounded(factors: np.ndarray) -> Scenes:
         scenes = look_alike.scenes(factors)

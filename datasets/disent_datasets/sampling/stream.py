@@ -84,7 +84,7 @@ class BatchStream:
     """An endless stream of batches of image numbers, with random access.
 
     Each step has its own counter-based generator (Philox, key = seed, counter = step), so a resumed stream
-    goes on bit for bit, and two methods with one seed see the same batches. The second batch has a generator
+    continues bit for bit, and two methods with one seed see the same batches. The second batch has a generator
     of its own: asking for it does not change the first.
 
     Args:

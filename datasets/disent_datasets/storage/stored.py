@@ -1,7 +1,7 @@
-"""Image grids stored once and memory-mapped ever after; nothing half-written or altered is ever handed out.
+"""Image grids stored once and memory-mapped afterwards; incomplete or altered files are never used.
 
 ``<data folder>/<data set>/<source>.npy`` holds the images, binary ones packed eight pixels to a byte;
-``<source>.json`` beside it is written last and says what they are. Both appear whole or not at all.
+``<source>.json`` beside it is written last and says what they are. Both are written atomically.
 """
 
 from __future__ import annotations
@@ -19,27 +19,18 @@ from typing import Any
 
 import numpy as np
 
-from disent_datasets.atomic import unfinished, write_whole
-from disent_datasets.errors import DataError
+from disent_datasets.errors import DamagedError, DataError, MissingError
 from disent_datasets.grid import FactorGrid, PackedImages
-from disent_datasets.info import DatasetInfo, Request
-from disent_datasets.journal import Journal
-from disent_datasets.lock import exclusive
-from disent_datasets.writing import Origin, write_images
+from disent_datasets.request import DatasetInfo, Request
+from disent_datasets.storage.atomic import unfinished, write_whole
+from disent_datasets.storage.lock import exclusive
+from disent_datasets.storage.writing import Origin, write_images
 
 FORMAT = 2
 TRUSTED = 2 * 10**9
 """Bytes from which a file is not read again at every load if its size and time are those it was written with."""
 
 ELSEWHERE = "set DISENT_DATA (or data_dir) to another folder"
-
-
-class MissingError(DataError):
-    """Nothing has been stored yet."""
-
-
-class DamagedError(DataError):
-    """What is stored is not what was written, or not what this version would write."""
 
 
 def stored_grid(request: Request, origin: Callable[[], Origin], *, rebuild: bool) -> FactorGrid:
@@ -133,8 +124,13 @@ def _record(request: Request) -> dict[str, Any]:
     except ValueError:
         raise DamagedError(f"{path} is damaged: not JSON") from None
     expected = _description(request.info, request.source)
-    if not isinstance(record, dict) or {key: record.get(key) for key in expected} != expected:
-        raise DamagedError(f"{path} does not describe what this version makes")
+    if not isinstance(record, dict):
+        raise DamagedError(f"{path} is damaged: not what this package writes")
+    # Records had no version while every data set had its first.
+    if (stored := record.setdefault("version", 1)) != (version := request.info.version):
+        raise DamagedError(f"{path} describes version {stored} of {request.info.name}, and this is version {version}")
+    if {key: record.get(key) for key in expected} != expected:
+        raise DamagedError(f"{path} does not describe what this version of the package makes")
     if {key: type(record.get(key)) for key in _RESULT} != _RESULT:
         raise DamagedError(f"{path} is damaged: keys are missing")
     return record
@@ -149,6 +145,7 @@ def _description(info: DatasetInfo, source: str) -> dict[str, Any]:
     return known | {
         "format": FORMAT,
         "name": info.name,
+        "version": info.version,
         "source": source,
         "factors": list(info.space.names),
         "sizes": list(info.space.sizes),
@@ -160,13 +157,14 @@ def _description(info: DatasetInfo, source: str) -> dict[str, Any]:
 def _write(request: Request, origin: Origin) -> None:
     info = request.info
     data, record = _paths(request)
-    if data.exists() and not record.exists():
-        warnings.warn(f"{data}: an earlier preparation was cut off; starting again", stacklevel=4)
+    temporary = unfinished(data)
+    if temporary.exists() or (data.exists() and not record.exists()):
+        warnings.warn(f"{data}: an earlier preparation was interrupted; starting again", stacklevel=4)
+    temporary.unlink(missing_ok=True)
+    _check_room(request)
     record.unlink(missing_ok=True)
-    temporary, journal = unfinished(data), _journal(request, origin.verified)
-    _check_room(request, temporary)
     try:
-        fingerprint, digest = write_images(temporary, info, origin, journal)
+        fingerprint, digest = write_images(temporary, info, origin)
         expected = info.fingerprints.get(request.source, fingerprint)
         if fingerprint != expected:
             raise DataError(f"{info.name} ({request.source}): images have SHA-256 {fingerprint}, not {expected}")
@@ -178,33 +176,14 @@ def _write(request: Request, origin: Origin) -> None:
             "verified": origin.verified,
         }
         os.replace(temporary, data)
-        journal.remove()
-    except (DataError, OSError):
-        # Wrong images would only be made again, and a full disk needs the room.
-        journal.remove()
-        raise
     finally:
-        if not journal.path.exists():
-            temporary.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     text = json.dumps(_description(info, request.source) | result, indent=2) + "\n"
     write_whole(record, text.encode())
 
 
-def begun(request: Request) -> int:
-    """How many images a preparation that was cut off has left; the next one goes on with them."""
-    note = _journal(request, verified=True).read()
-    return note.made if note is not None and unfinished(_paths(request)[0]).exists() else 0
-
-
-def _journal(request: Request, verified: bool) -> Journal:
-    """Of the file in which the images are written until they are complete."""
-    about = _description(request.info, request.source) | {"verified": verified}
-    return Journal(request.folder / f".{request.source}.journal", about)
-
-
-def _check_room(request: Request, temporary: Path) -> None:
-    there = temporary.stat().st_size if temporary.exists() else 0
-    needed, free = request.info.nbytes - there, shutil.disk_usage(request.folder).free
+def _check_room(request: Request) -> None:
+    needed, free = request.info.nbytes, shutil.disk_usage(request.folder).free
     if free < needed + 2**20:
         raise OSError(errno.ENOSPC, f"{free / 1e6:,.0f} MB free, {needed / 1e6:,.0f} MB needed")
 

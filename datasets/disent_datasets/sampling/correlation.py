@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disent_datasets.factors import FactorSpace
-from disent_datasets.sampling import Independent
+from disent_datasets.sampling.stream import Independent
 
 Pair = tuple[str, str]
 

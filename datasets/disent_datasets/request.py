@@ -24,10 +24,10 @@ class DatasetInfo:
         citation: whom to cite.
         scale: the uint8 value that means 1.0; 1 says that the images are binary.
         fingerprints: SHA-256 of the uint8 images in index order, for the sources where it is known.
-        needs_files: the sources that need files of others, to be downloaded or put in place by hand.
+        needs_files: the sources that need original files, to be downloaded or put in place by hand.
         page: web page where those files are described.
         ambiguous: factors of which different values may look the same.
-        nuisance: what is drawn anew each time an image is asked for, in words; empty if nothing is.
+        nuisance: what is sampled anew at each access, in words; empty if nothing is.
         stored: the data set whose images are stored, if this one is a view of another; else None.
         on_demand: the sources of which nothing is stored: their images are made, or read, when they are asked for.
         version: raised when the same factors give another image.
@@ -58,7 +58,7 @@ class DatasetInfo:
 
     @property
     def offline(self) -> bool:
-        """Whether the default source needs no file of others."""
+        """Whether the default source needs no original file."""
         return self.sources[0] not in self.needs_files
 
 
@@ -66,7 +66,7 @@ class DatasetInfo:
 class Request:
     """What a data set's factory is asked for: one source of it, under one data folder.
 
-    ``files`` are paths of original files that the user has, to be read where they lie.
+    ``files`` are paths of original files that the user has, to be read in place.
     """
 
     info: DatasetInfo

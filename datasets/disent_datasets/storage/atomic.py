@@ -1,4 +1,4 @@
-"""Small files that are either whole or absent."""
+"""Atomic writes of small files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def unfinished(path: Path) -> Path:
-    """Where a file is written before it takes its name; there only while that happens, or if it was cut off."""
+    """Where a file is written before it takes its name; left behind only by a killed process."""
     return path.with_name(f".{path.name.lstrip('.')}.tmp")
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_datasets import npz
-from disent_datasets.cache import Origin, stored_grid
 from disent_datasets.errors import DataError
 from disent_datasets.factors import FactorSpace
 from disent_datasets.grid import FactorGrid
-from disent_datasets.info import Request
-from disent_datasets.source import register_dataset
+from disent_datasets.originals import npz
+from disent_datasets.registry import register_dataset
+from disent_datasets.request import Request
+from disent_datasets.storage.stored import stored_grid
+from disent_datasets.storage.writing import Origin
 
 NAMES = (
     "object color",
@@ -74,10 +75,10 @@ def official_origin(request: Request, kind: str) -> Origin:
     """The images of the official npz file of one kind, which has nothing but them.
 
     Raises:
-        DataError: as for `disent_datasets.download.obtain`, or if the file is another release.
+        DataError: as for `disent_datasets.originals.download.obtain`, or if the file is another release.
     """
-    from disent_datasets.download import obtain
-    from disent_datasets.originals import RemoteFile
+    from disent_datasets.originals.download import obtain
+    from disent_datasets.originals.files import RemoteFile
 
     if kind == "complex":
         file = RemoteFile(COMPLEX_NAME, (COMPLEX_URL,), exhaustive=False)

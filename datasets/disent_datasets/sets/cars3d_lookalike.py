@@ -13,11 +13,12 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_datasets.cars3d import SPACE
+from disent_datasets.lookalike.registration import register_look_alike
 from disent_datasets.lookalike.renderer import LookAlike
 from disent_datasets.lookalike.scenes import Array, Scenes, around, cameras, rows, stack
 from disent_datasets.lookalike.stages import VOID
 from disent_datasets.lookalike.vehicles import car_solids, random_car
+from disent_datasets.sets.cars3d import SPACE
 
 _ELEVATIONS = np.array([12.0, 18.0, 24.0, 30.0])
 _DISTANCE, _VIEW = 5.2, 29.5
@@ -58,4 +59,8 @@ def _fleet() -> tuple[Array, Array]:
     return stack(models), np.array(paints)
 
 
-CARS3D = LookAlike("cars3d_lookalike", SPACE, 3, scenes, example=(1, 3, 4))
+register_look_alike(
+    LookAlike("cars3d_lookalike", SPACE, 3, scenes, example=(1, 3, 4)),
+    title="Cars3D",
+    original="Reed, Zhang, Zhang, Lee: Deep visual analogy-making, NIPS 2015",
+)

@@ -12,18 +12,19 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_datasets.cache import Origin, stored_grid
 from disent_datasets.errors import DataError
 from disent_datasets.factors import FactorSpace
 from disent_datasets.grid import FactorGrid
-from disent_datasets.info import DatasetInfo, Request
-from disent_datasets.npz import readable
 from disent_datasets.nuisance import NuisanceGrid
-from disent_datasets.source import register_dataset
+from disent_datasets.originals.npz import readable
+from disent_datasets.registry import register_dataset
+from disent_datasets.request import DatasetInfo, Request
+from disent_datasets.storage.stored import stored_grid
+from disent_datasets.storage.writing import Origin
 
 FULL_SPACE = FactorSpace(("category", "instance", "elevation", "azimuth", "lighting"), (5, 10, 9, 18, 6))
 SPACE = FactorSpace(("category", "elevation", "azimuth", "lighting"), (5, 9, 18, 6))
-"""What is exposed: which of the ten instances of a category is shown is drawn anew, as in disentanglement_lib."""
+"""What is exposed: which of the ten instances of a category is shown is sampled at each access, as in disentanglement_lib."""
 
 PAGE = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 PARTS = ("smallnorb-5x46789x9x18x6x2x96x96-training", "smallnorb-5x01235x9x18x6x2x96x96-testing")
@@ -82,9 +83,9 @@ def draw_instance(base: FactorGrid, indices: NDArray[np.int64], generator: np.ra
 
 
 def official_origin(request: Request) -> Origin:
-    """The images of the six official files; errors as for `disent_datasets.download.obtain`."""
-    from disent_datasets.download import obtain_all
-    from disent_datasets.originals import RemoteFile
+    """The images of the six official files; errors as for `disent_datasets.originals.download.obtain`."""
+    from disent_datasets.originals.download import obtain_all
+    from disent_datasets.originals.files import RemoteFile
 
     def alternatives(name: str) -> list[RemoteFile]:
         # disentanglement_lib's script unpacks the files, and nobody has published checksums of those.
@@ -142,7 +143,7 @@ def _read_all(path: Path, request: Request, dimensions: int) -> NDArray[np.int64
 
 
 def _left_images(path: Path, count: int, request: Request) -> NDArray[np.uint8]:
-    """Images (n, 64, 64, 1) of the first camera, shrunk by PIL's Lanczos filter; overshoot is cut off at 0 and 255."""
+    """Images (n, 64, 64, 1) of the first camera, shrunk by PIL's Lanczos filter; overshoot is clipped to 0..255."""
     from PIL import Image
 
     height, width, _ = request.info.shape

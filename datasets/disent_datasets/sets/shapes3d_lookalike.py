@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disent_datasets.lookalike.kinds import BOX, CAPSULE, FRUSTUM, SPHERE
+from disent_datasets.lookalike.registration import register_look_alike
 from disent_datasets.lookalike.renderer import LookAlike
 from disent_datasets.lookalike.scenes import Array, Scenes, cameras, rows, solid, stack
 from disent_datasets.lookalike.stages import ROOM
-from disent_datasets.shapes3d import SPACE
+from disent_datasets.sets.shapes3d import SPACE
 
 _SKY = (0.600, 0.886, 0.976)
 _OBJECT = 3
@@ -66,4 +67,8 @@ def _object(shape: int, half: float) -> Array:
     return solid(CAPSULE, (0, 0, 2 * radius), (radius, radius, radius), _OBJECT, [1.0])
 
 
-SHAPES3D = LookAlike("shapes3d_lookalike", SPACE, 3, scenes, example=(0, 6, 3, 4, 0, 12))
+register_look_alike(
+    LookAlike("shapes3d_lookalike", SPACE, 3, scenes, example=(0, 6, 3, 4, 0, 12)),
+    title="Shapes3D",
+    original="Burgess, Kim: 3D shapes dataset, 2018",
+)

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disent_datasets.lookalike.kinds import BOX, CAPSULE, FRUSTUM, HEXAGON, SPHERE
+from disent_datasets.lookalike.registration import RENDERED, STORED, register_look_alike
 from disent_datasets.lookalike.renderer import LookAlike
 from disent_datasets.lookalike.scenes import Array, Scenes, cameras, place, rows, solid, stack
 from disent_datasets.lookalike.stages import RING
-from disent_datasets.mpi3d import SPACE
+from disent_datasets.sets.mpi3d import SPACE
 
 _BACKGROUND = (52, 52, 52)
 _RINGS = ((103, 78, 146), (70, 96, 92), (103, 73, 81))
@@ -120,4 +121,9 @@ def _arm(shape: int, half: float) -> list[Array]:
     return [kinds[shape], rod]
 
 
-MPI3D = LookAlike("mpi3d_lookalike", SPACE, 3, scenes, example=(2, 1, 1, 1, 1, 10, 8))
+register_look_alike(
+    LookAlike("mpi3d_lookalike", SPACE, 3, scenes, example=(2, 1, 1, 1, 1, 10, 8)),
+    title="MPI3D toy",
+    original="Gondal et al.: On the transfer of inductive bias from simulation to the real world, NeurIPS 2019",
+    sources=(RENDERED, STORED),  # storing all of it takes minutes and 12.7 GB
+)

@@ -17,9 +17,9 @@ import requests
 from pooch.downloaders import HTTPDownloader
 
 from disent_datasets.errors import DataError
-from disent_datasets.info import Request
-from disent_datasets.originals import RemoteFile, compare, locate_all, names
+from disent_datasets.originals.files import RemoteFile, compare, locate_all, names
 from disent_datasets.progress import DownloadBar
+from disent_datasets.request import Request
 
 TIMEOUT = 30
 """Seconds without a sign of life after which a server counts as gone."""
@@ -32,7 +32,7 @@ CUT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEn
 def obtain(request: Request, alternatives: Sequence[RemoteFile], folders: Sequence[str] = ()) -> Path:
     """Find one of several equally good files as `locate` does, or download the first that can be had.
 
-    A download goes to the data set's own folder; one that was cut off is gone on with.
+    A download goes to the data set's own folder; an interrupted one is resumed.
 
     Raises:
         DataError: if there is none and none can be downloaded, or ``request.verify`` and a checksum differs.
@@ -81,7 +81,7 @@ def _show_licence(line: str) -> None:
 
 
 def _transfer(url: str, part: Path, text: str) -> None:
-    """Download to ``part``; a connection that breaks is taken up again as long as each attempt brings something."""
+    """Download to ``part``; a connection that breaks is resumed as long as each attempt brings something."""
     while True:
         before = _size(part)
         try:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_datasets.correlation import correlated
 from disent_datasets.factors import FactorSpace
 from disent_datasets.grid import FactorGrid
-from disent_datasets.sampling import FIRST, SECOND, Moment, Sampler, StepIndices, among, uniform
+from disent_datasets.sampling.correlation import correlated
+from disent_datasets.sampling.stream import FIRST, SECOND, Moment, Sampler, StepIndices, among, uniform
 
 EPOCH = 3
 """Stream of random numbers that shuffles epochs: epoch ``e`` of batch ``s`` has the stream's step ``2 e + s``."""

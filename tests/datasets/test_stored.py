@@ -8,11 +8,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import disent_datasets as dd
 import numpy as np
 import pytest
-from disent_datasets import DataError, FactorGrid, cache
-from disent_datasets.cache import MissingError, Origin, read, stored_grid
-from disent_datasets.info import Request
+from disent_datasets import DataError, FactorGrid
+from disent_datasets.request import Request
+from disent_datasets.storage import stored
+from disent_datasets.storage.stored import Origin, read, stored_grid
 
 Images = Callable[[Request], np.ndarray]
 
@@ -118,7 +120,7 @@ def test_without_verification_gross_damage_is_still_noticed(
 def test_a_big_file_is_read_again_only_if_it_was_touched_or_on_demand(
     request_tiny: Request, tiny_images: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "TRUSTED", 400)
+    monkeypatch.setattr(stored, "TRUSTED", 400)
     make(request_tiny, tiny_images(request_tiny))
     data = request_tiny.folder / "drawn.npy"
     os.utime(data, ns=(0, 0))
@@ -158,9 +160,28 @@ def test_an_older_drawing_is_made_again(request_tiny: Request, tiny_images: Imag
     in_memory = FactorGrid(images, request_tiny.info.space, name="tiny", source="memory")
     now = dataclasses.replace(request_tiny.info, fingerprints={"drawn": in_memory.fingerprint})
     make(request_tiny, images[::-1])
-    with pytest.warns(UserWarning, match="does not describe what this version makes; making it again"):
+    with pytest.warns(UserWarning, match="does not describe what this version of the package makes; making it again"):
         grid = make(dataclasses.replace(request_tiny, info=now), images)
     np.testing.assert_array_equal(grid.images(np.arange(60)), images)
+
+
+def test_images_of_another_version_are_not_used(request_tiny: Request, tiny_images: Images) -> None:
+    images = tiny_images(request_tiny)
+    make(request_tiny, images)
+    newer = dataclasses.replace(request_tiny, info=dataclasses.replace(request_tiny.info, version=2))
+    with pytest.raises(DataError, match=r"describes version 1 of tiny, and this is version 2; delete it"):
+        stored_grid(newer, never, rebuild=False)
+    with pytest.warns(UserWarning, match=r"describes version 1 of tiny, and this is version 2; making it again"):
+        make(newer, request_tiny.info.scale - images)
+    np.testing.assert_array_equal(read(newer).images(np.arange(60)), request_tiny.info.scale - images)
+
+
+def test_a_record_without_a_version_is_of_the_first(request_tiny: Request, tiny_images: Images) -> None:
+    """As packages wrote it before data sets had versions."""
+    make(request_tiny, tiny_images(request_tiny))
+    record = request_tiny.folder / "drawn.json"
+    record.write_text(json.dumps({k: v for k, v in json.loads(record.read_text()).items() if k != "version"}))
+    stored_grid(request_tiny, never, rebuild=False)
 
 
 @pytest.mark.parametrize("bad", ["few", "many", "shape", "dtype", "range"])
@@ -187,7 +208,7 @@ def test_what_was_never_verified_is_made_again_when_verification_is_asked_for(
     careless = dataclasses.replace(request_tiny, verify=False)
     make(careless, images, verified=False)
     stored_grid(careless, never, rebuild=True)
-    with pytest.raises(MissingError, match="checksum was not compared"):
+    with pytest.raises(dd.MissingError, match="checksum was not compared"):
         read(request_tiny)
     make(request_tiny, images)
     read(request_tiny)
@@ -196,7 +217,7 @@ def test_what_was_never_verified_is_made_again_when_verification_is_asked_for(
 def test_killed_between_images_and_record(request_tiny: Request, tiny_images: Images) -> None:
     make(request_tiny, tiny_images(request_tiny))
     (request_tiny.folder / "drawn.json").unlink()
-    with pytest.warns(UserWarning, match="cut off; starting again"):
+    with pytest.warns(UserWarning, match="interrupted; starting again"):
         make(request_tiny, tiny_images(request_tiny))
     stored_grid(request_tiny, never, rebuild=True)
 

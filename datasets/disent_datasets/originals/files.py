@@ -10,7 +10,7 @@ from pathlib import Path
 import pooch
 
 from disent_datasets.errors import DataError
-from disent_datasets.info import Request
+from disent_datasets.request import Request
 
 
 @dataclass(frozen=True)

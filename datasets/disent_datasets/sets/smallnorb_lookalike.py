@@ -13,11 +13,12 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
+from disent_datasets.lookalike.registration import register_look_alike
 from disent_datasets.lookalike.renderer import LookAlike
 from disent_datasets.lookalike.scenes import Array, Scenes, around, cameras, stack
 from disent_datasets.lookalike.stages import GROUND
 from disent_datasets.lookalike.toys import CATEGORIES
-from disent_datasets.smallnorb import FULL_SPACE as SPACE
+from disent_datasets.sets.smallnorb import FULL_SPACE as SPACE
 
 _INSTANCES = SPACE.sizes[1]
 _DISTANCE, _VIEW = 7.0, 28.5
@@ -65,4 +66,8 @@ def _toys() -> Array:
     return stack(build(Random(100 * k + j)) for k, build in enumerate(CATEGORIES) for j in range(_INSTANCES))
 
 
-SMALLNORB = LookAlike("smallnorb_lookalike", SPACE, 1, scenes, example=(0, 2, 2, 2, 2))
+register_look_alike(
+    LookAlike("smallnorb_lookalike", SPACE, 1, scenes, example=(0, 2, 2, 2, 2)),
+    title="SmallNORB",
+    original="LeCun, Huang, Bottou: Learning methods for generic object recognition, CVPR 2004",
+)

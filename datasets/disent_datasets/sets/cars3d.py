@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_datasets.cache import Origin, stored_grid
 from disent_datasets.errors import DataError
 from disent_datasets.factors import FactorSpace
 from disent_datasets.grid import FactorGrid
-from disent_datasets.info import Request
-from disent_datasets.npz import readable
-from disent_datasets.source import register_dataset
+from disent_datasets.originals.npz import readable
+from disent_datasets.registry import register_dataset
+from disent_datasets.request import Request
+from disent_datasets.storage.stored import stored_grid
+from disent_datasets.storage.writing import Origin
 
 SPACE = FactorSpace(("elevation", "azimuth", "object type"), (4, 24, 183))
 ARCHIVE = "nips2015-analogy-data.tar.gz"
@@ -48,10 +49,10 @@ def official_origin(request: Request) -> Origin:
     """The images of the official archive, or of disentanglement_lib's folder of unpacked files.
 
     Raises:
-        DataError: as for `disent_datasets.download.obtain`.
+        DataError: as for `disent_datasets.originals.download.obtain`.
     """
-    from disent_datasets.download import obtain
-    from disent_datasets.originals import RemoteFile, locate
+    from disent_datasets.originals.download import obtain
+    from disent_datasets.originals.files import RemoteFile, locate
 
     files = [RemoteFile(ARCHIVE, (URL,), (CHECKSUM,))]
     unpacked = request.data_dir / "cars"

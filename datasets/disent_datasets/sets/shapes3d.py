@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_datasets.cache import Origin, stored_grid
 from disent_datasets.errors import DataError
 from disent_datasets.factors import FactorSpace
 from disent_datasets.grid import FactorGrid
-from disent_datasets.info import Request
-from disent_datasets.source import register_dataset
+from disent_datasets.registry import register_dataset
+from disent_datasets.request import Request
+from disent_datasets.storage.stored import stored_grid
+from disent_datasets.storage.writing import Origin
 
 SPACE = FactorSpace(
     ("floor hue", "wall hue", "object hue", "scale", "shape", "orientation"),
@@ -43,19 +44,19 @@ def _shapes3d(request: Request) -> FactorGrid:
 
 
 def official_origin(request: Request) -> Origin:
-    """The images of ``3dshapes.h5``; errors as for `disent_datasets.download.obtain`."""
-    from disent_datasets.download import obtain
-    from disent_datasets.originals import RemoteFile
+    """The images of ``3dshapes.h5``; errors as for `disent_datasets.originals.download.obtain`."""
+    from disent_datasets.originals.download import obtain
+    from disent_datasets.originals.files import RemoteFile
 
     path = obtain(request, [RemoteFile("3dshapes.h5", (URL,), (CHECKSUM,))], ["3dshapes"])
     blocks = functools.partial(_blocks, path, request)
-    return Origin(blocks, "converting official", verified=request.verify, resumable=True)
+    return Origin(blocks, "converting official", verified=request.verify)
 
 
-def _blocks(path: Path, request: Request, first: int = 0) -> Iterator[NDArray[np.uint8]]:
+def _blocks(path: Path, request: Request) -> Iterator[NDArray[np.uint8]]:
     import h5py
 
-    from disent_datasets.npz import readable
+    from disent_datasets.originals.npz import readable
 
     space, shape = request.info.space, request.info.shape
     with readable(path, request.info.title, request.info.page), h5py.File(path, "r") as file:
@@ -63,7 +64,7 @@ def _blocks(path: Path, request: Request, first: int = 0) -> Iterator[NDArray[np
         images = file["images"]
         if images.shape != (space.size, *shape):
             raise DataError(f"{path}: images must have shape {(space.size, *shape)}, got {images.shape}")
-        for start in range(first, space.size, BLOCK):
+        for start in range(0, space.size, BLOCK):
             yield images[start : start + BLOCK]
 
 

@@ -1,0 +1,1 @@
+"""Original files of data sets: found, downloaded, compared with published checksums, read."""

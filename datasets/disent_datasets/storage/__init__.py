@@ -1,0 +1,1 @@
+"""Stored images: written atomically, verified, by one process at a time."""
