@@ -13,12 +13,15 @@ PLUGIN   ?=
 SET      ?=
 # extras of the package that the environment gets
 WITH     ?= dev
+# anything here makes the tests measure coverage, which `make coverage` then reports
+COVERAGE ?=
 
 BIN    := .venv/bin
 DISENT := $(BIN)/disent-bench
 EXTRAS := $(if $(PLUGIN),--plugin $(PLUGIN)) $(if $(SET),--set $(SET))
+PYTEST := $(BIN)/python -m pytest -n 2 $(if $(COVERAGE),--cov --cov-append --cov-report=)
 
-.PHONY: setup bench leaderboard study data test test-slow test-all lint benchmark
+.PHONY: setup bench leaderboard study data test test-slow test-all coverage lint benchmark
 .DELETE_ON_ERROR:
 
 setup: .venv/installed
@@ -46,13 +49,18 @@ data: .venv/installed
 	@$(DISENT) data $(if $(NAME),prepare $(NAME) $(if $(SOURCE),--source $(SOURCE)) $(addprefix --file ,$(FILE)),list)
 
 test: .venv/installed
-	@$(BIN)/python -m pytest -n 2 -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 test-slow: .venv/installed
-	@$(BIN)/python -m pytest -n 2 -m slow
+	@$(PYTEST) -m slow
 
 test-all: .venv/installed
-	@$(BIN)/python -m pytest -n 2
+	@$(PYTEST)
+
+coverage: .venv/installed
+	@$(BIN)/coverage report --skip-covered --include='disent_bench/*' --fail-under=95
+	@$(BIN)/coverage report --skip-covered --include='datasets/*' --fail-under=95
+	@$(BIN)/coverage report --skip-covered --include='metrics/*' --fail-under=95
 
 lint: .venv/installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/deptry .

@@ -17,7 +17,7 @@ def test_locatello2019_has_the_published_sizes(channels: int, encoder: int, deco
     assert [count(network) for network in pair] == [encoder, decoder]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", list(NETWORKS))
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shapes(name: str, channels: int) -> None:
     encoder, decoder = build_network(name, (channels, 64, 64), latent_dim=7)

@@ -14,9 +14,9 @@ from typing import Any
 import disent_datasets as dd
 import numpy as np
 import pytest
+from disent_datasets.registry import REGISTERED
 from disent_datasets.request import Request
 from disent_datasets.sets import mpi3d
-from disent_datasets.registry import REGISTERED
 
 SPACE = dd.FactorSpace(mpi3d.NAMES, (3, 2, 2, 1, 2, 3, 4))
 COMPLEX_SPACE = dd.FactorSpace(mpi3d.NAMES, (2, 1, 2, 1, 2, 3, 4))

@@ -24,7 +24,7 @@ from disent_datasets.storage.writing import Origin
 
 FULL_SPACE = FactorSpace(("category", "instance", "elevation", "azimuth", "lighting"), (5, 10, 9, 18, 6))
 SPACE = FactorSpace(("category", "elevation", "azimuth", "lighting"), (5, 9, 18, 6))
-"""What is exposed: which of the ten instances of a category is shown is sampled at each access, as in disentanglement_lib."""
+"""What is exposed; which of the ten instances of a category is shown is a nuisance, as in disentanglement_lib."""
 
 PAGE = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 PARTS = ("smallnorb-5x46789x9x18x6x2x96x96-training", "smallnorb-5x01235x9x18x6x2x96x96-testing")
