@@ -21,7 +21,7 @@ DISENT := $(BIN)/disent-bench
 EXTRAS := $(if $(PLUGIN),--plugin $(PLUGIN)) $(if $(SET),--set $(SET))
 PYTEST := $(BIN)/python -m pytest -n 2 $(if $(COVERAGE),--cov --cov-append --cov-report=)
 
-.PHONY: setup bench leaderboard study data test test-slow test-all coverage lint benchmark
+.PHONY: setup bench leaderboard study data test test-slow test-all test-lowest coverage lint benchmark
 .DELETE_ON_ERROR:
 
 setup: .venv/installed
@@ -56,6 +56,13 @@ test-slow: .venv/installed
 
 test-all: .venv/installed
 	@$(PYTEST)
+
+# in an environment of its own, with the lowest versions that pyproject.toml claims
+test-lowest:
+	@$(PYTHON) -m venv .venv-lowest
+	@$(PYTHON) .ci/lowest.py > .venv-lowest/constraints.txt
+	@.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-lowest/constraints.txt -e '.[dev]'
+	@.venv-lowest/bin/python -m pytest -n 2 -m "not slow" --ignore tests/bench/test_readme.py
 
 coverage: .venv/installed
 	@$(BIN)/coverage report --skip-covered --include='disent_bench/*' --fail-under=95
