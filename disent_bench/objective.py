@@ -43,11 +43,14 @@ class Term(nn.Module, metaclass=Configured):
         name: key in the objective, set by `register_term`.
         needs: what the term reads that not every model has, words of `disent_bench.players.NEEDS`; and ``"fitted"`` if
             it shapes a decoder that another term has to fit to the data.
+        on_host: whether the term, active, asks the device for values: it computes on the host, or decides there to skip
+            a step. A step without such terms can be captured in a graph between two starts of terms.
     """
 
     section: ClassVar[str] = "terms"
     name: ClassVar[str] = ""
     needs: frozenset[str] = frozenset()
+    on_host: ClassVar[bool] = False
     skipped: Tensor
 
     def __init__(

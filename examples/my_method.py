@@ -11,7 +11,8 @@ class Decorrelation(Term):
     """Sum of squared covariances between the posterior means of different latents."""
 
     def forward(self, p: Pass):
-        covariance = p.mean.T.cov(correction=0)
+        centred = p.mean - p.mean.mean(0)
+        covariance = centred.T @ centred / len(centred)
         return covariance.square().sum() - covariance.diagonal().square().sum()
 
 

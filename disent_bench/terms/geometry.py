@@ -31,6 +31,8 @@ class GeometricTerm(Term):
         subset: how many images of the batch are looked at, drawn at random; None for all.
     """
 
+    on_host = True
+
     def __init__(
         self,
         *,

@@ -25,6 +25,7 @@ class Hausdorff(Term):
     """
 
     needs = frozenset({"posterior"})
+    on_host = True
 
     def __init__(self, *, num_pairs: int = 25, **common: Any) -> None:
         super().__init__(**common)

@@ -51,6 +51,8 @@ class Topological(Term):
         routing: ``"exact"`` or ``"official"``.
     """
 
+    on_host = True
+
     def __init__(
         self,
         *,

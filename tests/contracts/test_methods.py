@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from disent_datasets import load
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from disent_bench.config.method import is_module, is_regulariser
 from disent_bench.config.resolve import resolve
 from disent_bench.config.run import RunConfig
 from disent_bench.module import DisentModule
+from disent_bench.objective import all_terms
 from disent_bench.registry import METHODS
 from disent_bench.runs.model import build_module, load_run, module_for, rehearse
 from disent_bench.runs.train import Outcome, run
@@ -132,3 +135,29 @@ def test_says_what_it_is(name: str) -> None:
     assert len(entry.summary) > 20
     if entry.factory.__module__.startswith("disent_bench."):
         assert entry.paper
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often a value is asked of the device that holds it, for which the host has to wait."""
+
+    WAITING = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "_unique", "_unique2", "equal")
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func.overloadpacket.__name__ in self.WAITING
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("method", [name for name in NAMES if not is_module(name)])
+def test_a_step_asks_the_device_for_no_value_unless_a_term_says_so(method: str) -> None:
+    """Else it could not be captured in a graph; optimisers are torch's."""
+    module = build_module(short(method), (1, 64, 64), 1000)
+    assert isinstance(module, DisentModule)
+    module.step = 1
+    module.clock.fill_(1)
+    images = torch.rand(16, 1, 64, 64)
+    p = module.run_pass(images, images.flip(0) if {"second", "pair"} & module.needs else None)
+    with Reads() as reads:
+        module.play(p, module.configure_optimizers())
+    assert (reads.count > 0) == any(term.on_host for term in all_terms(module.objective))
