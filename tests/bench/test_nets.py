@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from disent_bench.module import resolve_precision
 from disent_bench.nets import build_network
 from disent_bench.registry import NETWORKS
 
@@ -48,3 +49,9 @@ def test_bad_requests_are_refused() -> None:
         build_network("resnet", (1, 64, 64))
     with pytest.raises(ValueError, match="takes 64x64 images, not 32x32"):
         build_network("roth2023", (1, 32, 32))
+
+
+def test_a_precision_that_is_named_is_taken() -> None:
+    for named in ("32", "bf16"):
+        assert resolve_precision(named) == named
+    assert resolve_precision("auto") in ("32", "bf16")

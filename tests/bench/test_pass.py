@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from disent_bench import Pass
+from disent_bench import Objective, Pass, Term
 from disent_bench.forward import MissingError
 
 
@@ -63,3 +63,26 @@ def test_only_known_names_are_taken() -> None:
     assert int(Pass(step=3).step) == 3
     assert Pass(step=3).replace(step=4).step == 4
     assert Pass().last == {}
+
+
+class Given(Term):
+    """A term that returns whatever it was made with."""
+
+    name = "given"
+
+    def __init__(self, value: object) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, p: Pass) -> object:  # type: ignore[override]
+        """Return the value."""
+        return self.value
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [(torch.ones(3), r"a tensor of shape \(3,\)"), (torch.ones(1), r"\(1,\)"), (1.0, "not 1.0")]
+)
+def test_a_term_returns_a_scalar_tensor(value: object, found: str) -> None:
+    with pytest.raises(ValueError, match=rf"^forward of term .given. returns a scalar tensor, .*{found}"):
+        Objective(Given(value))(Pass(step=0))
+    assert Objective(Given(torch.tensor(2.0)))(Pass(step=0))["given"].raw == 2

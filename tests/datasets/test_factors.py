@@ -43,6 +43,8 @@ def test_sample_is_uniform_on_every_factor_and_pair() -> None:
     ("factors", "message"),
     [
         ([[0, 3, 0]], r"b must be in 0\.\.2, got 3"),
+        ([[0, 1, 0], [0, 3, 0], [0, 0, 0]], r"b must be in 0\.\.2, got 3"),
+        ([[0, 1, 0], [-1, 3, 0], [0, 0, 0]], r"a must be in 0\.\.1, got -1"),
         ([[0, 0, -1]], r"c must be in 0\.\.3, got -1"),
         ([[0, 0]], r"shape \(n, 3\)"),
         ([0, 0, 0], r"shape \(n, 3\)"),

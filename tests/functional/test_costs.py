@@ -82,3 +82,12 @@ def test_unknown_names_and_shapes_are_refused() -> None:
         statistic_of(torch.zeros(2, 2), "mode")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="x must have shape"):
         refuse_constant("x", torch.zeros(3), "cosine")
+
+
+def test_what_counts_as_rounding_is_relative_to_the_largest_coordinate() -> None:
+    x = torch.tensor([1e6, 0.0, 3.0]).repeat(8, 1)
+    x[::2, 0] = torch.nextafter(x[0, 0], torch.tensor(torch.inf))
+    with pytest.raises(UndefinedCostError, match="x has no variance"):
+        refuse_constant("x", x, "sqeuclidean")
+    x[0, 2] = 7.0
+    refuse_constant("x", x, "sqeuclidean")
