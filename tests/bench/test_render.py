@@ -218,7 +218,7 @@ def test_json_has_the_promised_shape() -> None:
 
 def test_csv_reads_as_a_wide_frame() -> None:
     rows = study()
-    frame = pandas.read_csv(io.StringIO(render(rows, "csv")), dtype={"seeds": str})
+    frame = pandas.read_csv(io.StringIO(render(rows, "csv")), dtype={"seeds": str}, float_precision="round_trip")
     assert list(frame.method) == [row.method for row in rows]
     for name in SCORES:
         for place, row in enumerate(rows):

@@ -15,6 +15,7 @@ def inner_edges(column: NDArray[np.floating], num_bins: int) -> NDArray[np.float
     if num_bins < 2:
         raise ValueError(f"num_bins is {num_bins}; at least 2 bins are needed")
     try:
-        return np.histogram_bin_edges(column, num_bins)[:-1]
-    except ValueError:
+        edges = np.histogram_bin_edges(column, num_bins)
+    except ValueError:  # what numpy says of such a range since 2.1
         return None
+    return edges[:-1] if (np.diff(edges) > 0).all() else None
