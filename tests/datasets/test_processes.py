@@ -115,8 +115,10 @@ def test_no_room(start_child: Start, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def open_folder() -> Iterator[Path]:
+def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder that every user may enter (pytest's own are private)."""
+    # an unprivileged child could not save its coverage into the checkout
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         yield Path(folder)
