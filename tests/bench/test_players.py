@@ -115,6 +115,21 @@ def test_each_player_moves_its_own_parameters_by_its_own_gradient() -> None:
     torch.testing.assert_close(before - weight, 1e-2 * expected.sign(), atol=1e-4, rtol=0)
 
 
+def test_an_opponent_may_read_the_models_graph_and_moves_only_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    register_game()
+    monkeypatch.setattr(
+        Guess, "forward", lambda self, p: (self.critic(p.z)[:, 0] - p.x.mean((1, 2, 3))).square().mean()
+    )
+    module, alone = game(Hide()), game(Hide())
+    optimizers, model = module.configure_optimizers(), alone.configure_optimizers()[:1]
+    torch.manual_seed(3)
+    play(module.players, module.run_pass(images()), optimizers, 0)
+    torch.manual_seed(3)
+    play(alone.players[:1], alone.run_pass(images()), model, 0)
+    for mine, expected in zip(module.players[0].own_parameters(), alone.players[0].own_parameters(), strict=True):
+        assert torch.equal(mine, expected)
+
+
 def test_all_look_before_anyone_moves() -> None:
     register_game()
     module = game(Hide())
@@ -126,6 +141,9 @@ def test_all_look_before_anyone_moves() -> None:
     for parts, moved in zip(looked, played, strict=True):
         for name, part in parts.items():
             assert torch.equal(part.raw, moved.parts[name].raw), name
+    model = looked[0]
+    assert len(model) > 1
+    assert float(played[0].loss) == pytest.approx(sum(part.weighted.item() for part in model.values()), rel=1e-6)
 
 
 def test_start_weight_and_settings_hold_for_an_opponent(tmp_path: Path, data_dir: Path) -> None:

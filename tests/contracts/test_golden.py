@@ -1,10 +1,11 @@
-"""Bottlenecks, networks and data sets change their numbers only together with their version.
+"""Bottlenecks, networks and data sets change their numbers only together with their version; nor does a default drift.
 
 ``python tests/contracts/test_golden.py --renew`` writes the numbers anew.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -16,11 +17,16 @@ import pytest
 import torch
 
 import disent_bench.bottlenecks  # noqa: F401 (fills the registry)
+from disent_bench import weights
 from disent_bench.forward import Pass
 from disent_bench.nets import build_network
-from disent_bench.registry import BOTTLENECKS, NETWORKS
+from disent_bench.players import Optimizer
+from disent_bench.registry import BOTTLENECKS, NETWORKS, TERMS
+from disent_bench.signatures import settings_of
+from disent_bench.terms import make_term
 
 FILE = Path(__file__).with_name("golden.json")
+DEFAULTS = Path(__file__).with_name("golden_defaults.json")
 RENEW = "python tests/contracts/test_golden.py --renew writes it anew"
 
 
@@ -97,7 +103,25 @@ def test_numbers_change_only_with_the_version(
     )
 
 
+def defaults() -> dict[str, dict[str, Any]]:
+    """Defaults of every term, bottleneck and weight, and of an optimiser."""
+    ours = lambda entry: entry.factory.__module__.startswith("disent_bench.")  # noqa: E731
+    built = {f"term {entry.name}": make_term(entry.name) for entry in TERMS.entries() if ours(entry)}
+    built |= {f"bottleneck {entry.name}": entry.factory() for entry in BOTTLENECKS.entries() if ours(entry)}
+    found = {key: {name: getattr(each, name) for name in settings_of(type(each))} for key, each in built.items()}
+    for cls in (weights.Constant, weights.Linear, weights.Capacity, weights.PI, Optimizer):
+        arguments = inspect.signature(cls).parameters.values()
+        found[cls.__name__] = {p.name: p.default for p in arguments if p.default is not p.empty}
+    return {key: {name: str(value) for name, value in values.items()} for key, values in found.items()}
+
+
+def test_no_default_changes_unnoticed() -> None:
+    """Somebody's numbers were made with it: docs/numbers.md says what they become, and a version may have to rise."""
+    assert defaults() == json.loads(DEFAULTS.read_text()), RENEW
+
+
 if __name__ == "__main__" and "--renew" in sys.argv:
+    DEFAULTS.write_text(json.dumps(defaults(), indent=2) + "\n")
     found = {
         f"{kind} {name}": {"version": KINDS[kind][2](name), "numbers": KINDS[kind][1](name)} for kind, name in CASES
     }

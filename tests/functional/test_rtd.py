@@ -322,12 +322,25 @@ def test_score_is_the_mean_of_both_directions_of_normalised_clouds() -> None:
     assert rtd_score(x, x) == 0
 
 
+def test_score_sees_distances_down_to_a_millionth_of_the_mean() -> None:
+    """Smaller ones are rounding errors of distances between far points."""
+    line = np.arange(4.0)[:, None] * [[1.0, 2.0]]
+    doubled = np.concatenate([line, line[:1]])
+    for aside, seen in ((2e-5, True), (1e-6, False)):
+        moved = np.concatenate([line, line[:1] + aside * np.array([[2.0, -1.0]]) / np.sqrt(5)])
+        assert (rtd_score(moved, doubled) > 1e-7) == seen
+
+
 def test_score_of_many_points_averages_matched_subsets() -> None:
     x, y = (cloud.numpy() for cloud in points(60, seed=7))
     options = {"subset_size": 20, "num_subsets": 3}
     assert rtd_score(x, y, **options, seed=1) == rtd_score(x, y, **options, seed=1)
     assert rtd_score(x, y, **options, seed=1) != rtd_score(x, y, **options, seed=2)
     assert rtd_score(x, x, **options) == 0
+    rng = np.random.default_rng(1)
+    subsets = [rng.choice(60, 20, replace=False) for _ in range(3)]
+    expected = np.mean([rtd_score(x[chosen], y[chosen]) for chosen in subsets])
+    assert rtd_score(x, y, **options, seed=1) == pytest.approx(expected, rel=1e-9)
     with pytest.raises(ValueError, match="y must have as many points as x, 60"):
         rtd_score(x, y[:50])
     with pytest.raises(ValueError, match="x must be a finite array"):

@@ -1,4 +1,4 @@
-"""A score's numbers change only together with its version.
+"""A score's numbers and defaults change only together with its version.
 
 ``python tests/metrics/test_golden.py --renew`` writes the numbers anew.
 """
@@ -65,6 +65,21 @@ def test_numbers_change_only_with_the_version(name):
     )
 
 
+def limits(name):
+    """The defaults of a score's settings, and the fewest samples that it takes."""
+    return {**get_score(name).settings(), "min_samples": get_score(name).min_samples}
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_defaults_change_only_with_the_version(name):
+    assert limits(name) == json.loads(FILE.read_text())[name]["defaults"], (
+        f"score {name} has other defaults: raise its version, say so in docs/numbers.md; {RENEW}"
+    )
+
+
 if __name__ == "__main__" and "--renew" in sys.argv:
-    found = {name: {"version": get_score(name).version, "numbers": numbers(name)} for name in BUILT_IN}
+    found = {
+        name: {"version": get_score(name).version, "defaults": limits(name), "numbers": numbers(name)}
+        for name in BUILT_IN
+    }
     FILE.write_text(json.dumps(found, indent=2) + "\n")

@@ -57,6 +57,13 @@ def test_gap_of_a_shuffled_isometry_is_its_distortion():
     assert numbers["decoder_gap"] == pytest.approx(0.0)
 
 
+def test_squared_distances_are_over_their_mean_diagonal_included():
+    images, codes, decoded = RNG.random((3, 9, 5))
+    numbers = geometry_score(images, codes, decoded, matched, cost="scaled_sqeuclidean")
+    scaled = lambda x: cdist(x, x, "sqeuclidean") / cdist(x, x, "sqeuclidean").mean()  # noqa: E731
+    assert numbers["encoder_distortion"] == pytest.approx(0.5 * matched(scaled(images), scaled(codes)))
+
+
 def test_suite_asks_providers_and_says_what_is_missing(worlds):
     images = RNG.random((5, 4))
     protocol = ScoreProtocol("p", ("reconstruction", "topology"), num_train=60, num_test=30)

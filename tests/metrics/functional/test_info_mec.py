@@ -56,6 +56,16 @@ def test_neighbour_estimate_equals_scikit_learn(neighbours, quantised):
     assert neighbour_information(column, labels, neighbours=neighbours) == pytest.approx(theirs, abs=tolerance)
 
 
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_neighbour_estimate_does_not_see_the_scale_of_the_column(scale):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(4, size=400)
+    column = labels + rng.normal(size=400)
+    assert neighbour_information(scale * column, labels) == pytest.approx(
+        neighbour_information(column, labels), rel=1e-6
+    )
+
+
 def test_classes_with_fewer_members_than_neighbours():
     """scikit-learn's distances within so small a class are rounded, which moves single points over the border."""
     rng = np.random.default_rng(0)
