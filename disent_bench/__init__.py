@@ -3,6 +3,7 @@
 What a plug-in or a notebook needs can be imported from here; each name is loaded when it is first used.
 """
 
+import os
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from disent_bench.registry import register_bottleneck, register_method, register_network, register_term
     from disent_bench.runs.model import load_run
     from disent_bench.weights import Weight
+
+# Read when torch is loaded. Threads that wait by spinning take the cores from whatever else runs, each other included.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = version("disent-bench")
 

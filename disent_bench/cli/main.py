@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from disent_bench.cli.endings import INTERRUPTED, complain
 from disent_bench.cli.parser import build_parser, verb
@@ -19,12 +22,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except argparse.ArgumentError as error:
         return complain(" ".join(str(error).split()))
     try:
-        return verb(given.verb)(given[given.verb])
+        with _ended_like_ctrl_c():
+            return verb(given.verb)(given[given.verb])
     except (ValueError, OSError) as error:
         return complain(_message(error))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM, with which schedulers end a process, do what Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _message(error: ValueError | OSError) -> str:

@@ -10,17 +10,14 @@ from statistics import fmean, stdev
 from typing import Any
 
 import disent_metrics
-import numpy as np
 
 from disent_bench.leaderboard.records import Record
 from disent_bench.runs.result import Scoring
 
-RESAMPLES = 10_000
-
 
 @dataclass(frozen=True)
 class ScoreSummary:
-    """One score over seeds: mean, sample standard deviation (over n - 1) and 95 % bootstrap interval.
+    """One score over seeds: mean, sample standard deviation (over n - 1) and 95 % interval of the mean.
 
     The last two are ``None`` for one seed.
     """
@@ -73,38 +70,40 @@ def aggregate(records: Iterable[Record]) -> list[Row]:
     return [_row(sorted(groups[name], key=lambda r: r.seed)) for name in sorted(groups)]
 
 
-def summarise(values: Mapping[int, float], *, higher_is_better: bool | None = None) -> ScoreSummary:
-    """Return mean, deviation and interval of one score, given its finite value for each seed."""
+def summarise(values: Mapping[int, float], key: str = "") -> ScoreSummary:
+    """Return mean, deviation and interval of the score ``key``, given its finite value for each seed."""
+    better, bounds = disent_metrics.higher_is_better(key), disent_metrics.score_range(key)
     seeds = tuple(sorted(values))
     ordered = [float(values[seed]) for seed in seeds]
     if len(seeds) == 1:
-        return ScoreSummary(ordered[0], None, None, seeds, higher_is_better)
-    return ScoreSummary(fmean(ordered), stdev(ordered), bootstrap_interval(ordered), seeds, higher_is_better)
+        return ScoreSummary(ordered[0], None, None, seeds, better)
+    return ScoreSummary(fmean(ordered), stdev(ordered), student_interval(ordered, bounds), seeds, better)
 
 
-def bootstrap_interval(values: Sequence[float], *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of the mean (Efron 1979).
+def student_interval(
+    values: Sequence[float], bounds: tuple[float, float] = (-math.inf, math.inf)
+) -> tuple[float, float]:
+    r"""95 % interval of the mean by Student's t (1908), cut to the range of the score.
 
-    The 2.5th and 97.5th percentile of the means of resamples; the same values give the same interval. With
-    few values it is too narrow: of such intervals from n Gaussian values, about 52 % cover the true mean for
-    n = 2, 75 % for 3, 84 % for 5, 89 % for 10 and 92 % for 20 (simulated, 3,000 cases each).
+    .. math:: \bar x \pm t_{0.975, n-1} s / \sqrt n
+
+    Of such intervals from Gaussian values 95 % cover the true mean, whatever n. A percentile bootstrap covers it in
+    about 52 % of cases for n = 2, 75 % for 3, 84 % for 5 and 89 % for 10 (simulated).
 
     Args:
         values: finite numbers, two at least.
-        resamples: number of resampled means.
-        seed: of the resampling.
+        bounds: lowest and highest value that the score can have.
 
     Raises:
         ValueError: if there are fewer than two values or one is not finite.
     """
-    data = np.asarray(values, dtype=np.float64)
-    if data.ndim != 1 or data.size < 2 or not np.isfinite(data).all():
-        raise ValueError(f"values must be two or more finite numbers to resample, not {values!r}")
-    chosen = np.random.default_rng(seed).integers(data.size, size=(resamples, data.size))
-    ends = np.percentile(data[chosen].mean(axis=1), [2.5, 97.5])
-    # Rounding may carry the mean of equal numbers past them.
-    low, high = np.clip(ends, data.min(), data.max())
-    return float(low), float(high)
+    from scipy.special import stdtrit
+
+    if len(values) < 2 or not all(map(math.isfinite, values)):
+        raise ValueError(f"values must be two or more finite numbers for an interval, not {values!r}")
+    mean = fmean(values)
+    half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
+    return min(mean, max(mean - half, bounds[0])), max(mean, min(mean + half, bounds[1]))
 
 
 def _row(records: Sequence[Record]) -> Row:
@@ -127,7 +126,6 @@ def _row(records: Sequence[Record]) -> Row:
             else:
                 errors[f"untrained {name}"][record.seed] = f"not a finite number ({value})"
     first = records[0]
-    better = disent_metrics.higher_is_better
     return Row(
         first.protocol,
         first.dataset,
@@ -140,7 +138,7 @@ def _row(records: Sequence[Record]) -> Row:
         config=next((record.config for record in records if record.config), {}),
         seeds=tuple(record.seed for record in done),
         failures={record.seed: record.failure for record in records if record.failure is not None},
-        scores={name: summarise(value, higher_is_better=better(name)) for name, value in values.items()},
+        scores={name: summarise(value, name) for name, value in values.items()},
         errors=dict(errors),
         untrained={name: tuple(value) for name, value in untrained.items()},
     )

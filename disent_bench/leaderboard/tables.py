@@ -111,7 +111,7 @@ def legend(table: Table, *, interval: bool, best: str) -> str:
     if any(score.n > 1 for score in scores):
         parts.append("± standard deviation over n seeds")
         if interval:
-            parts.append("[95 % bootstrap interval of the mean, too narrow for few seeds]")
+            parts.append("[95 % interval of the mean, Student's t]")
     if any(line.best for line in table.lines):
         parts.append(f"{best}: best mean")
     return "; ".join(parts)

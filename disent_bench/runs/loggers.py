@@ -10,6 +10,8 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
+from disent_bench.files import write_atomically
+
 
 class JsonLinesLogger(Logger):
     """Appends ``{"step": ..., name: value, ...}`` to a file, one line a call.
@@ -24,7 +26,7 @@ class JsonLinesLogger(Logger):
         self.path = path
         lines = path.read_text().splitlines() if step > 0 and path.exists() else []
         kept = [line for line in lines if (logged := _step(line)) is not None and logged <= step]
-        path.write_text("".join(line + "\n" for line in kept))
+        write_atomically(path, "".join(line + "\n" for line in kept))
         self._written = {line for line in kept if _step(line) == step}
 
     @property

@@ -14,7 +14,9 @@ import lightning
 import numpy as np
 import torch
 from disent_datasets import DataError, DisentDataModule, FactorGrid
+from disent_metrics.suite import SuiteResult
 from lightning import LightningModule
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from disent_bench.config.protocols import load_protocol
@@ -24,15 +26,17 @@ from disent_bench.files import write_atomically
 from disent_bench.module import DisentModule, NonFiniteLossError
 from disent_bench.plugins import load_plugins
 from disent_bench.registry import UnknownNameError
-from disent_bench.runs.callbacks import AtomicCheckpoint, Checkpoint, Evaluate, Interrupted, Throughput, Traversals
+from disent_bench.runs.callbacks import AtomicCheckpoint, Checkpoint, Evaluate, FiniteLoss, Throughput, Traversals
 from disent_bench.runs.callbacks.checkpoint import undisturbed
 from disent_bench.runs.callbacks.evaluate import score_module
+from disent_bench.runs.exact import full_float32
 from disent_bench.runs.folder import RunBusyError, RunFolder, RunKey
 from disent_bench.runs.loggers import JsonLinesLogger
 from disent_bench.runs.model import load_run, module_for, reads_second, shape_of
 from disent_bench.runs.provenance import provenance
 from disent_bench.runs.quiet import quiet_lightning
 from disent_bench.runs.result import Failure, Report, Result
+from disent_bench.runs.stop import Interrupted, Stop
 
 TRAVERSAL_CODES = 512
 Say = Callable[[str], None]
@@ -187,9 +191,9 @@ def _data_module(config: RunConfig, seed: int, data_dir: Path | None) -> DisentD
 def _bring_to_its_end(
     config: RunConfig, key: RunKey, data: DisentDataModule, folder: RunFolder, accelerator: str, say: Say
 ) -> Outcome:
-    identity = _identity(config, key)
+    identity, stop = _identity(config, key), Stop()
     try:
-        with folder.lock(), quiet_lightning():
+        with folder.lock(), quiet_lightning(), stop.listening():
             if folder.is_scored(config.scoring):
                 return Outcome(key, folder.path, "skipped")
             if folder.result.exists():
@@ -197,11 +201,11 @@ def _bring_to_its_end(
                 return Outcome(key, folder.path, "done")
             folder.failure.unlink(missing_ok=True)
             _start_from_shorter_run(config, key, data.grid, folder, say)
-            Result(**identity, **_train(config, key.seed, data, folder, accelerator, say)).write(folder.result)
+            Result(**identity, **_train(config, key.seed, data, folder, accelerator, say, stop)).write(folder.result)
     except (DataError, ValueError):
         raise
-    except Interrupted as stop:
-        return Outcome(key, folder.path, "interrupted", str(stop))
+    except Interrupted as interruption:
+        return Outcome(key, folder.path, "interrupted", str(interruption))
     except RunBusyError as error:
         return Outcome(key, folder.path, "failed", str(error))
     except Exception as error:
@@ -252,8 +256,9 @@ def _start_from_shorter_run(config: RunConfig, key: RunKey, grid: FactorGrid, fo
     AtomicCheckpoint().save_checkpoint(state, folder.checkpoint)
 
 
+@full_float32()
 def _train(
-    config: RunConfig, seed: int, data: DisentDataModule, folder: RunFolder, accelerator: str, say: Say
+    config: RunConfig, seed: int, data: DisentDataModule, folder: RunFolder, accelerator: str, say: Say, stop: Stop
 ) -> dict[str, Any]:
     """Train and score; return the fields of a `Result` beyond those of a `Report`."""
     settings, grid, start = config.settings, data.grid, time.perf_counter()
@@ -264,9 +269,11 @@ def _train(
     step = saved["callbacks"]["Checkpoint"]["batches"] if saved else 0
     if step:
         say(f"resuming at step {step} of {settings.steps}")
-    evaluate = Evaluate(grid, config.scores, settings.evaluate_every, settings.evaluate_during, config.scoring.key, say)
+    evaluate = Evaluate(
+        grid, config.scores, settings.evaluate_every, settings.evaluate_during, config.scoring.key, say, stop
+    )
     throughput = Throughput(f"{config.method} seed {seed}", settings.steps, settings.batch_size, settings.log_every)
-    checkpoint = Checkpoint(folder.checkpoint, settings.checkpoint_every, last=settings.steps)
+    checkpoint = Checkpoint(folder.checkpoint, settings.checkpoint_every, last=settings.steps, stop=stop)
     traversals = Traversals(_traversal_images(grid), folder.traversals, settings.evaluate_every)
     callbacks = [throughput, evaluate, traversals, checkpoint]
     trainer = lightning.Trainer(
@@ -279,8 +286,8 @@ def _train(
             ),
             JsonLinesLogger(folder.metrics, step),
         ],
-        callbacks=callbacks,
-        plugins=[AtomicCheckpoint()],
+        callbacks=[FiniteLoss(settings.log_every), *callbacks],
+        plugins=[AtomicCheckpoint(), LightningEnvironment()],  # one process, also within a job of Slurm
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -307,6 +314,7 @@ def _train(
         raise TrainingError(f"the training ended after {checkpoint.batches} of {settings.steps} steps")
     final = evaluate.scores.final
     assert final is not None
+    _check_scored(final)
     untrained = evaluate.scores.untrained or _floor(config, seed, grid, module.device)
     return {
         "scores": final.scores,
@@ -340,6 +348,7 @@ def _score_only(
     trainer = lightning.Trainer(accelerator=accelerator, devices=1, logger=False, enable_checkpointing=False)
     module = load_run(folder.path).to(trainer.strategy.root_device)
     found = undisturbed(score_module)(module, grid, config.scores)
+    _check_scored(found)
     untrained = _floor(config, key.seed, grid, module.device)
     first = Result.read(folder.result)
     result = Result(
@@ -358,6 +367,13 @@ def _score_only(
     path.parent.mkdir(exist_ok=True)
     result.write(path)
     return path
+
+
+def _check_scored(found: SuiteResult) -> None:
+    """A run without a single score is a failed run."""
+    if not found.scores:
+        reasons = "; ".join(dict.fromkeys(found.errors.values()))
+        raise TrainingError(f"no score could be computed: {reasons}")
 
 
 def _floor(config: RunConfig, seed: int, grid: FactorGrid, device: torch.device) -> dict[str, float]:

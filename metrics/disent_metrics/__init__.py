@@ -7,7 +7,7 @@ torch is imported only when one of the classes is used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from disent_metrics.catalogue import get_score, higher_is_better, scores
+from disent_metrics.catalogue import get_score, higher_is_better, score_range, scores
 from disent_metrics.encode import GridCodes
 from disent_metrics.protocol import PROTOCOLS, ScoreProtocol, get_protocol
 from disent_metrics.registry import Key, Score, register_score
@@ -74,6 +74,7 @@ __all__ = [
     "get_score",
     "higher_is_better",
     "register_score",
+    "score_range",
     "scores",
 ]
 

@@ -1,7 +1,9 @@
 """Registered scores by name; looking one up imports the built-in ones."""
 
+import math
+
 import disent_metrics.functional  # noqa: F401 (fills the registry)
-from disent_metrics.registry import REGISTERED, Score, unknown
+from disent_metrics.registry import REGISTERED, Key, Score, unknown
 
 
 def scores() -> dict[str, Score]:
@@ -27,5 +29,15 @@ def higher_is_better(key: str) -> bool | None:
     Returns:
         True or False, or None if more is neither better nor worse or the key is not a registered one.
     """
-    found = [score.keys[key] for score in scores().values() if key in score.keys]
-    return found[0].higher_is_better if found else None
+    found = _key(key)
+    return found.higher_is_better if found else None
+
+
+def score_range(key: str) -> tuple[float, float]:
+    """Lowest and highest value of one returned number; infinite for a key that is not a registered one."""
+    found = _key(key)
+    return (found.low, found.high) if found else (-math.inf, math.inf)
+
+
+def _key(key: str) -> Key | None:
+    return next((score.keys[key] for score in scores().values() if key in score.keys), None)

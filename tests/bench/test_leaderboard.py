@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import disent_bench
 from disent_bench.leaderboard.records import Record, read_records
-from disent_bench.leaderboard.statistics import aggregate, bootstrap_interval, summarise
+from disent_bench.leaderboard.statistics import aggregate, student_interval, summarise
 from disent_bench.leaderboard.tables import tables
 from disent_bench.runs.folder import RunFolder, RunKey
 from disent_bench.runs.result import Failure, Result, Scoring
@@ -282,68 +282,48 @@ def test_directions_come_from_the_scores(monkeypatch: pytest.MonkeyPatch) -> Non
     }
 
 
-# Bootstrap
+# Interval
 
 
-def test_two_values_give_themselves() -> None:
-    # A resample of two equals one of them with probability 1/4 on each side, more than 2.5 %.
-    assert bootstrap_interval([0.1, 0.7]) == (0.1, 0.7)
-    assert bootstrap_interval([0.1, 0.3, 0.7]) == pytest.approx((0.1, 0.7))
-
-
-@pytest.mark.parametrize("values", [[0.1, 0.2, 0.25, 0.7, 0.9], [0.0, 0.0, 0.0, 1.0, 0.4, 0.5]])
-def test_agrees_with_all_resamples(values: list[float]) -> None:
-    means = [np.mean(chosen) for chosen in itertools.product(values, repeat=len(values))]
-    assert bootstrap_interval(values) == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=0.021)
-
-
-def test_agrees_with_a_loop_and_with_scipy() -> None:
+def test_agrees_with_scipy() -> None:
     values = np.random.default_rng(3).normal(0.4, 0.1, size=12)
-    rng = np.random.default_rng(11)
-    means = sorted(sum(rng.choice(values, len(values))) / len(values) for _ in range(20_000))
-    interval = bootstrap_interval(list(values))
-    assert interval == pytest.approx((means[500], means[19_500]), abs=0.004)
-    theirs = scipy.stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=5)
-    assert interval == pytest.approx(theirs.confidence_interval, abs=0.004)
+    theirs = scipy.stats.t.interval(0.95, 11, loc=values.mean(), scale=scipy.stats.sem(values))
+    assert student_interval(list(values)) == pytest.approx(theirs, rel=1e-12)
 
 
-def test_coverage_is_as_documented() -> None:
+def test_of_two_values_by_hand() -> None:
+    """With one degree of freedom t is Cauchy's distribution, whose quantile is a tangent."""
+    half = math.tan(math.pi * 0.475) * 0.3
+    assert student_interval([0.1, 0.7]) == pytest.approx((0.4 - half, 0.4 + half))
+    assert student_interval([0.1, 0.7], (0.0, 1.0)) == (0.0, 1.0)
+    assert summarise({0: 0.1, 1: 0.7}, "mig").ci95 == (0.0, 1.0)
+    assert summarise({0: 0.1, 1: 0.7}, "no_such_score").ci95 == pytest.approx((0.4 - half, 0.4 + half))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_covers_the_mean_in_95_of_100_cases(n: int) -> None:
     rng = np.random.default_rng(8)
-    for n, share in ((2, 0.52), (5, 0.84), (10, 0.89)):
-        intervals = [bootstrap_interval(rng.normal(size=n), resamples=1_000) for _ in range(500)]
-        assert np.mean([low <= 0 <= high for low, high in intervals]) == pytest.approx(share, abs=0.05)
+    intervals = [student_interval(list(rng.normal(size=n))) for _ in range(4_000)]
+    assert np.mean([low <= 0 <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.011)
 
 
-scores = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=12)
-
-
-@settings(max_examples=60, deadline=None)
-@given(scores)
-def test_interval_lies_within_the_values_around_the_mean(values: list[float]) -> None:
-    low, high = bootstrap_interval(values)
-    slack = 1e-9 * max(1.0, *map(abs, values))
-    assert min(values) <= low <= np.mean(values) + slack
-    assert np.mean(values) - slack <= high <= max(values)
+values_of_seeds = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=12)
 
 
 @settings(max_examples=60, deadline=None)
-@given(scores, st.floats(-10, 10))
+@given(values_of_seeds, st.floats(-10, 10))
 def test_interval_moves_and_turns_with_the_values(values: list[float], shift: float) -> None:
-    low, high = bootstrap_interval(values)
-    assert bootstrap_interval([v + shift for v in values]) == pytest.approx((low + shift, high + shift), abs=1e-6)
-    assert bootstrap_interval([-v for v in values]) == pytest.approx((-high, -low), abs=1e-6)
-
-
-def test_interval_of_symmetric_values_is_symmetric() -> None:
-    low, high = bootstrap_interval(np.linspace(-1, 1, 10))
-    assert low == pytest.approx(-high, abs=0.02)
-    assert high > 0.3
+    low, high = student_interval(values)
+    assert low <= np.mean(values) + 1e-9
+    assert high >= np.mean(values) - 1e-9
+    assert student_interval([v + shift for v in values]) == pytest.approx((low + shift, high + shift), abs=1e-6)
+    assert student_interval([-v for v in values]) == pytest.approx((-high, -low), abs=1e-6)
 
 
 @pytest.mark.parametrize("values", [[], [0.1], [0.1, math.nan], [0.1, math.inf]])
-def test_interval_refuses_what_it_cannot_resample(values: list[float]) -> None:
+def test_interval_refuses_what_has_none(values: list[float]) -> None:
     with pytest.raises(ValueError, match="values must be two or more finite numbers"):
-        bootstrap_interval(values)
+        student_interval(values)
 
 
 def test_imports_no_training_code() -> None:

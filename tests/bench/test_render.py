@@ -208,7 +208,7 @@ def test_json_has_the_promised_shape() -> None:
     assert set(score) == {"mean", "std", "ci95", "n", "higher_is_better"}
     assert score["mean"] == pytest.approx(0.151)
     assert score["std"] == pytest.approx(0.001)
-    assert score["ci95"] == pytest.approx([0.15, 0.152])
+    assert score["ci95"] == pytest.approx([0.151 - 0.0024841, 0.151 + 0.0024841], abs=1e-6)
     assert (score["n"], score["higher_is_better"]) == (3, True)
     changed = next(r for r in found if r["changes"])
     assert (changed["changes"], changed["errors"]) == ({"steps": 200}, {"dci": {"0": "one active code"}})
@@ -257,7 +257,7 @@ def map_records(method: str) -> list[Record]:
 
 def test_markdown_cells() -> None:
     (row,) = lines(render(study(), "markdown"), "| topdis |")
-    assert row.split(" | ")[1:3] == ["3", r"0.151 ± 0.001 \[0.150, 0.152\]"]
+    assert row.split(" | ")[1:3] == ["3", r"0.151 ± 0.001 \[0.149, 0.153\]"]
 
 
 def test_latex_is_balanced_and_escaped() -> None:
@@ -343,7 +343,7 @@ def test_html_parses_back() -> None:
         "topdis [steps=200]",
         "(untrained)",
     ]
-    assert sprites[3][2] == "0.151 ± 0.001 [0.150, 0.152]"
+    assert sprites[3][2] == "0.151 ± 0.001 [0.149, 0.153]"
     assert page.bold == ["0.161", "0.241", "0.271", "0.571", "0.071", "0.701", "0.771"]
 
 
@@ -363,7 +363,7 @@ def test_a_terminal_of_any_width_shows_every_number_whole(width: int, styled: bo
         for name, score in row.scores.items():
             if not name.endswith("_train"):
                 assert f"{score.mean:.3f}" in shown
-    assert ("[0.150, 0.152]" in plain) == (width >= 140)
+    assert ("[0.149, 0.153]" in plain) == (width >= 140)
     assert (plain != text) == styled
 
 

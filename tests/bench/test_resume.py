@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -197,3 +198,75 @@ def test_evaluation_does_not_change_the_training(whole: Path, tmp_path: Path, da
     assert folder.parent.name == whole.parent.name  # the schedule is not part of the key
     ours, theirs = (torch.load(f / "last.ckpt", weights_only=True)["state_dict"] for f in (folder, whole))
     assert all(torch.equal(v, theirs[k]) for k, v in ours.items() if isinstance(v, torch.Tensor))
+
+
+SLOW_SCORE = """
+import os, pathlib, time
+from disent_bench import register_score
+from disent_metrics import Key
+
+CALLS = pathlib.Path(os.environ["CALLS"])
+
+@register_score("slow", title="Slow", keys={"slow": Key()}, rewards="nothing", source="a test")
+def slow(codes, factors):
+    with CALLS.open("a") as file:
+        file.write("x")
+    if CALLS.stat().st_size == int(os.environ["WAIT_AT"]):
+        for _ in range(1000):  # a signal just before a long sleep would be heard after it
+            time.sleep(0.1)
+    return {"slow": float(abs(codes).mean())}
+"""
+# calls of the score: before training, at step 4, and at the end
+MOMENTS = {"untrained": 1, "during": 2, "final": 3}
+
+
+def scored_slowly(runs: Path, data_dir: Path, wait_at: int, *more: str) -> subprocess.Popen:
+    plugin = runs / "slow_score.py"
+    plugin.write_text(SLOW_SCORE)
+    own = ["steps=6", "evaluate_every=4", "checkpoint_every=100", "scores.scores=[slow]", "evaluate_during=[slow]"]
+    replaced = {setting.partition("=")[0] for setting in own}
+    kept = [setting for setting in SETTINGS if setting.partition("=")[0] not in replaced]
+    words = [*command(runs, data_dir, *more, "--plugin", str(plugin))[: -len(SETTINGS)], *kept, *own]
+    environment = {**os.environ, "CALLS": str(runs / "calls"), "WAIT_AT": str(wait_at)}
+    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
+    """A run with a score that takes its time, which nothing interrupted."""
+    runs = tmp_path_factory.mktemp("scored")
+    with scored_slowly(runs, data_dir, 0) as process:
+        _, said = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    return only_run(runs)
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"), [("untrained", signal.SIGTERM), ("during", signal.SIGINT), ("final", signal.SIGTERM)]
+)
+def test_a_signal_while_scores_are_computed_is_obeyed_at_once(
+    moment: str, number: int, scored: Path, tmp_path: Path, data_dir: Path
+) -> None:
+    with scored_slowly(tmp_path, data_dir, MOMENTS[moment], "--seeds", "0-1") as process:
+        calls, deadline = tmp_path / "calls", time.monotonic() + 200
+        while not calls.exists() or calls.stat().st_size < MOMENTS[moment]:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "interrupted; the same command resumes from the last step"
+    assert "Traceback" not in said
+    assert "seed 1" not in said, "the series goes on"
+    folder = only_run(tmp_path)
+    assert not (folder / "result.json").exists()
+    assert not (folder / "failure.json").exists()
+    with scored_slowly(tmp_path, data_dir, 0) as process:
+        _, said = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    if moment != "untrained":
+        assert "resuming at step" in said
+    assert logged(folder) == logged(scored)
+    results = [json.loads((f / "result.json").read_text()) for f in (folder, scored)]
+    assert results[0]["scores"] == results[1]["scores"]
+    assert results[0]["untrained"] == results[1]["untrained"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import lightning
 import pytest
@@ -51,6 +52,51 @@ def test_an_error_while_training_is_a_failed_run_with_its_traceback(
     assert outcome.reason == "ValueError: shapes do not match"
     record = json.loads((outcome.folder / "failure.json").read_text())
     assert "training_step" in record["traceback"]
+
+
+class Diverging(Broken):
+    """Its loss becomes NaN after the rehearsal; its codes then are."""
+
+    def training_step(self, batch, batch_idx: int) -> torch.Tensor:
+        loss = self.encode(batch.images).square().mean()
+        return loss * float("nan") if batch_idx > 0 else loss
+
+
+@pytest.mark.parametrize(
+    ("log_every", "reason"),
+    [(1, "loss not finite at step 2"), (50, "no score could be computed: the encoder's codes")],
+)
+def test_a_module_that_diverges_is_a_failed_run(
+    log_every: int, reason: str, broken: str, tmp_path: Path, data_dir: Path
+) -> None:
+    register_method("diverging")(Diverging)
+    config = resolve("diverging", "toy_grid", "quick", overrides={**SHORT, "log_every": log_every})
+    outcome = run(config, 0, runs=tmp_path, data_dir=data_dir, say=lambda line: None)
+    assert outcome.status == "failed"
+    assert outcome.reason.startswith(reason)
+    assert not (outcome.folder / "result.json").exists()
+
+
+class Exact(Broken):
+    """Says in what precision a GPU would compute."""
+
+    seen: ClassVar[set[tuple[bool, str]]] = set()
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen.add((torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()))
+        return super().encode(images)
+
+    def training_step(self, batch, batch_idx: int) -> torch.Tensor:
+        return self.encode(batch.images).square().mean()
+
+
+def test_float32_is_not_tf32(broken: str, tmp_path: Path, data_dir: Path) -> None:
+    register_method("exact")(Exact)
+    assert torch.backends.cudnn.allow_tf32, "torch's default, which is put back afterwards"
+    config = resolve("exact", "toy_grid", "quick", overrides=SHORT)
+    assert run(config, 0, runs=tmp_path, data_dir=data_dir, say=lambda line: None).status == "done"
+    assert Exact.seen == {(False, "highest")}
+    assert torch.backends.cudnn.allow_tf32
 
 
 def test_settings_that_only_sums_have_are_unknown_to_a_module(broken: str) -> None:

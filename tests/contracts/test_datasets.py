@@ -14,6 +14,8 @@ from disent_datasets.datamodule import DisentDataModule
 MANY = 10_000
 """Images from which making and storing a whole set is slow."""
 
+RARELY = [pytest.mark.slow, pytest.mark.timeout(900)]
+
 HUGE = 10**9
 """Bytes from which a set is not stored here if its images can also be rendered one by one."""
 
@@ -26,7 +28,7 @@ def _offline() -> list[pytest.param]:
             twice = "rendered" in info.sources and source != "rendered" and info.nbytes > HUGE
             if source not in info.needs_files and not twice:
                 slow = info.space.size > MANY and source != "rendered"
-                found.append(pytest.param((name, source), id=f"{name}-{source}", marks=[pytest.mark.slow] * slow))
+                found.append(pytest.param((name, source), id=f"{name}-{source}", marks=RARELY * slow))
     return found
 
 

@@ -1,5 +1,6 @@
 """docs/metrics.md names everything that is registered."""
 
+import re
 from pathlib import Path
 
 import disent_metrics
@@ -25,3 +26,10 @@ def test_every_protocol_is_described(name):
 def test_every_class_is_named():
     for name in disent_metrics.CLASSES:
         assert f"`{name}`" in PAGE
+
+
+def test_the_example_registers_a_score(monkeypatch):
+    monkeypatch.setattr(disent_metrics.registry, "REGISTERED", dict(disent_metrics.registry.REGISTERED))
+    (example,) = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "register_score" in block]
+    exec(example, {"__name__": "example"})
+    assert disent_metrics.registry.REGISTERED["my_score"].function([[0.0]], [[0]]) == {"my_score": 0.5}

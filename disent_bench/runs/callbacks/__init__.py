@@ -1,8 +1,9 @@
 """What happens beside the training steps: scores, pictures, checkpoints, progress."""
 
-from disent_bench.runs.callbacks.checkpoint import AtomicCheckpoint, Checkpoint, Interrupted
+from disent_bench.runs.callbacks.checkpoint import AtomicCheckpoint, Checkpoint
 from disent_bench.runs.callbacks.evaluate import Evaluate
+from disent_bench.runs.callbacks.finite import FiniteLoss
 from disent_bench.runs.callbacks.throughput import Throughput
 from disent_bench.runs.callbacks.traversals import Traversals
 
-__all__ = ["AtomicCheckpoint", "Checkpoint", "Evaluate", "Interrupted", "Throughput", "Traversals"]
+__all__ = ["AtomicCheckpoint", "Checkpoint", "Evaluate", "FiniteLoss", "Throughput", "Traversals"]

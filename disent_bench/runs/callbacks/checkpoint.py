@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import io
 import random
-import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -17,10 +14,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from disent_bench.files import write_atomically
-
-
-class Interrupted(Exception):
-    """The user or the scheduler asked the run to stop; its checkpoint is written."""
+from disent_bench.runs.stop import Interrupted, Stop
 
 
 class AtomicCheckpoint(TorchCheckpointIO):
@@ -34,19 +28,16 @@ class AtomicCheckpoint(TorchCheckpointIO):
 
 
 class Checkpoint(Callback):
-    """Saves the whole state every ``every`` steps, after step ``last``, and when SIGINT or SIGTERM asks the run to
-    stop.
+    """Saves the whole state every ``every`` steps, after step ``last``, and when a signal asks the run to stop.
 
     The state of every random generator in use travels along, so a resumed run equals an uninterrupted one. It has to
     be the last callback: what others log and draw in the same step is then part of the checkpoint.
     """
 
-    def __init__(self, path: Path, every: int, last: int) -> None:
-        self.path, self.every, self.last = path, every, last
+    def __init__(self, path: Path, every: int, last: int, stop: Stop) -> None:
+        self.path, self.every, self.last, self.stop = path, every, last, stop
         self.batches = 0
         self._random: dict[str, Any] | None = None
-        self._signal: int | None = None
-        self._handlers: dict[int, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the number of batches done and the states of the random generators."""
@@ -58,33 +49,22 @@ class Checkpoint(Callback):
         self._random = state_dict["random"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Restore random states and take over the signals; a second signal ends the process at once."""
+        """Restore random states; from here on a signal waits for the end of a step."""
         if self._random is not None:
             set_random_state(self._random)
-        if threading.current_thread() is not threading.main_thread():
-            return  # only the main thread may handle signals
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._remember)
+        self.stop.holding = True
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save if it is time; stop if a signal came."""
         self.batches += 1
-        if self._signal is not None or self.batches % self.every == 0 or self.batches == self.last:
+        stopping = self.stop.number is not None
+        if stopping or self.batches % self.every == 0 or self.batches == self.last:
             trainer.save_checkpoint(self.path)
-        if self._signal is not None:
-            raise Interrupted(f"{signal.Signals(self._signal).name} at step {self.batches}")
-
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Give the signals back."""
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers.clear()
-
-    def _remember(self, number: int, frame: FrameType | None) -> None:
-        self._signal = number
-        signal.signal(number, self._handlers[number])
+        if stopping:
+            raise Interrupted(f"{self.stop.name} at step {self.batches}")
+        self.stop.holding = self.batches != self.last
 
 
 def random_state() -> dict[str, Any]:

@@ -20,6 +20,8 @@ from torch import Tensor
 
 from disent_bench.runs.callbacks.checkpoint import undisturbed
 from disent_bench.runs.callbacks.providers import image_providers
+from disent_bench.runs.exact import full_float32
+from disent_bench.runs.stop import Interrupted, Stop
 
 # Images at a time, on a CPU and elsewhere: activations of few images stay in the cache.
 ENCODE_BATCH_CPU = 32
@@ -33,6 +35,7 @@ def encode_images(module: LightningModule, grid: FactorGrid, indices: NDArray[np
     return module.encode(images.to(module.device).float() / grid.scale).float().cpu()  # type: ignore[operator]
 
 
+@full_float32()
 def score_module(module: LightningModule, grid: FactorGrid, protocol: ScoreProtocol) -> SuiteResult:
     """Compute the scores of a protocol for ``module.encode``.
 
@@ -63,6 +66,10 @@ def _parts(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
     return np.array_split(rows, max(1, len(rows) // size))
 
 
+def _text(result: SuiteResult) -> str:
+    return ", ".join(f"{name} {value:.3f}" for name, value in result.scores.items())
+
+
 @dataclass
 class Scores:
     """Outcome of the evaluations of one run."""
@@ -75,7 +82,8 @@ class Evaluate(Callback):
     """Scores ``module.encode`` with a protocol: once before training, a few scores every ``every`` steps, all at the
     end.
 
-    Random generators are left as they were, so evaluating does not change the training.
+    Random generators are left as they were, so evaluating does not change the training. A signal ends an evaluation at
+    once; one during training is made up for when the run is resumed.
 
     Args:
         grid: the data set.
@@ -84,6 +92,7 @@ class Evaluate(Callback):
         during: names of the scores computed before and during training, some of the protocol's.
         key: tells this way of scoring from others; the floor of another one is not taken over from a checkpoint.
         say: where progress lines go.
+        stop: of the run.
     """
 
     def __init__(
@@ -94,6 +103,7 @@ class Evaluate(Callback):
         during: Sequence[str] = (),
         key: str = "",
         say: Callable[[str], None] = lambda line: None,
+        stop: Stop | None = None,
     ) -> None:
         unknown = [name for name in during if name not in protocol.scores]
         if unknown:
@@ -102,23 +112,27 @@ class Evaluate(Callback):
             )
         self.grid, self.protocol, self.every, self.key, self.say = grid, protocol, every, key, say
         self.during = replace(protocol, scores=tuple(during))
+        self.stop = stop or Stop()
         self.batches = 0
+        self.owed = False
         self.scores = Scores(untrained={})
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the number of batches done and the untrained scores."""
-        return {"batches": self.batches, "untrained": self.scores.untrained, "key": self.key}
+        """Return the number of batches done, whether an evaluation was cut off, and the untrained scores."""
+        return {"batches": self.batches, "owed": self.owed, "untrained": self.scores.untrained, "key": self.key}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting; the untrained network's scores are kept, if they were computed in this way."""
-        self.batches = state_dict["batches"]
+        self.batches, self.owed = state_dict["batches"], state_dict.get("owed", False)
         self.scores.untrained = state_dict["untrained"] if state_dict["key"] == self.key else {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Score the untrained network, completely: it is the floor that every table shows."""
+        """Score the untrained network, completely: it is the floor that every table shows; or what was cut off."""
         if self.batches == 0:
             self.say("scoring the untrained encoder, the floor of the table")
             self.scores.untrained = self._score(pl_module, trainer.loggers, self.protocol).scores
+        elif self.owed:
+            self._score_during(pl_module, trainer.loggers)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -126,9 +140,16 @@ class Evaluate(Callback):
         """Score if it is time."""
         self.batches += 1
         if self.every and self.during.scores and self.batches % self.every == 0:
-            result = self._score(pl_module, trainer.loggers, self.during)
-            values = ", ".join(f"{name} {value:.3f}" for name, value in result.scores.items())
-            self.say(f"step {self.batches}: {values}")
+            self._score_during(pl_module, trainer.loggers)
+
+    def _score_during(self, module: LightningModule, loggers: Sequence[Logger]) -> None:
+        self.owed = True
+        try:
+            result = self._score(module, loggers, self.during)
+        except Interrupted:
+            return  # the state of this step is saved before the run stops
+        self.owed = False
+        self.say(f"step {self.batches}: {_text(result)}")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compute all scores."""
@@ -140,12 +161,16 @@ class Evaluate(Callback):
             f"scoring {self.protocol.num_train} + {self.protocol.num_test} codes: {', '.join(self.protocol.scores)}"
         )
         self.scores.final = self._score(module, loggers, self.protocol)
+        self.say(_text(self.scores.final))
 
     def _score(self, module: LightningModule, loggers: Sequence[Logger], protocol: ScoreProtocol) -> SuiteResult:
         training = module.training
         module.eval()
-        result = undisturbed(score_module)(module, self.grid, protocol)
-        module.train(training)
+        try:
+            with self.stop.released():
+                result: SuiteResult = undisturbed(score_module)(module, self.grid, protocol)
+        finally:
+            module.train(training)
         for logger in loggers:
             logger.log_metrics({f"scores/{name}": value for name, value in result.scores.items()}, step=self.batches)
         return result

@@ -1,0 +1,27 @@
+"""A loss that is not finite ends a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from disent_bench.module import NonFiniteLossError
+
+
+class FiniteLoss(Callback):
+    """Looks every ``every`` steps at the loss that a `LightningModule` returns; a `DisentModule` looks itself."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Raise `NonFiniteLossError` if it is not."""
+        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        due = (batch_idx + 1) % self.every == 0
+        if due and isinstance(loss, torch.Tensor) and not bool(loss.isfinite().all()):
+            raise NonFiniteLossError(f"loss not finite at step {batch_idx + 1}")

@@ -1,0 +1,63 @@
+"""Stopping when the user or the scheduler asks: at once where nothing is lost by it, else after the step."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(BaseException):
+    """A signal asked the run to stop; what was done is saved.
+
+    Like KeyboardInterrupt it passes by those who catch every Exception.
+    """
+
+
+class Stop:
+    """Hears SIGINT and SIGTERM; a second one goes to whoever heard them before.
+
+    Outside of `holding` a signal raises `Interrupted` where the program stands; within it is kept for `number`.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.holding = False
+        self._before: dict[int, signal.Handlers] = {}
+
+    @property
+    def name(self) -> str:
+        """Name of the signal that came."""
+        return "" if self.number is None else signal.Signals(self.number).name
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hear signals within; only a main thread can."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._hear) for number in SIGNALS}  # type: ignore[misc]
+        try:
+            yield
+        finally:
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Let a signal raise `Interrupted` within, also one that came before."""
+        holding, self.holding = self.holding, False
+        try:
+            if self.number is not None:
+                raise Interrupted(self.name)
+            yield
+        finally:
+            self.holding = holding
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self.number = number
+        signal.signal(number, self._before[number])
+        if not self.holding:
+            raise Interrupted(self.name)
