@@ -117,6 +117,8 @@ def rehearse(config: RunConfig, grid: FactorGrid) -> None:
 
 def _rehearse(config: RunConfig, grid: FactorGrid, sampler: Any) -> None:
     module = module_for(config, grid)
+    if "pair" in config.settings.data_offers and not reads_second(module):
+        raise ValueError(f"sampler={config.settings.sampler}: nothing in {config.method} reads the second of a pair")
     size = min(config.settings.batch_size, REHEARSAL_BATCH)
     stream = BatchStream(grid, size, seed=0, second=reads_second(module), sampler=sampler)
     first, second = stream.step(0)

@@ -15,7 +15,7 @@ INPUTS: Mapping[str, str] = {
     "factor_sizes": "number of values of each factor ``(k,)``",
     "images": "images of the data set",
     "reconstructions": "their reconstructions",
-    "unmoved": "decodings of some codes",
+    "unmoved": "decodings of some codes, for each latent",
     "traversals": "decodings of these codes, each latent shifted in turn ``(d, n, ...)``",
     "divergence": "a function from two distance matrices to their divergence",
     "points": "images of the data set, as many as geometry is measured on",

@@ -95,6 +95,12 @@ def test_a_second_batch(tmp_path: Path, data_dir: Path) -> None:
     assert second.training["skipped_terms"] == {}
 
 
+def test_pairs_that_nobody_reads_are_refused(data_dir: Path) -> None:
+    config = resolve("beta_vae", "toy_grid", "quick", overrides={"sampler": "pairs"})
+    with pytest.raises(ValueError, match="sampler=pairs: nothing in beta_vae reads the second of a pair"):
+        rehearse(config, dd.load("toy_grid", data_dir=data_dir))
+
+
 def test_pairs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data_dir: Path) -> None:
     monkeypatch.setattr(METHODS, "_entries", dict(METHODS._entries))
 

@@ -31,17 +31,19 @@ def scaled_distances(cloud: NDArray[np.float64]) -> NDArray[np.float64]:
     min_samples=MIN_SAMPLES,
     rewards="low: moving along a latent keeps the shape of the decoded cloud",
     source="divergence of Barannikov et al. 2022 (arXiv:2201.00058) on the shifts of Balabin et al. 2024",
+    version=2,
 )
 def topology_score(unmoved: Any, traversals: Any, divergence: Divergence) -> dict[str, float]:
     """Representation topology divergence between a decoded batch and its traversal along each latent.
 
     A factorised code lets every latent be shifted without changing the shape of the decoded cloud. For each latent
-    the same batch is decoded after a shift of that latent alone; ``divergence`` compares the two clouds by their
+    a batch is decoded before and after a shift of that latent alone; ``divergence`` compares the two clouds by their
     distance matrices, each divided by its 0.9-quantile. The mean and the maximum over latents are returned. (As a
-    score, not a loss, this is this suite's own; a latent that the decoder ignores has divergence 0.)
+    score, not a loss, this is this suite's own; a latent that the decoder ignores has divergence 0. The divergence
+    grows with the number of points, so compare values of equally many.)
 
     Args:
-        unmoved: Decoded batch ``(n, ...)``, at least 4 samples.
+        unmoved: Decoded batch ``(n, ...)``, at least 4 samples, or one for each latent, of the shape of ``traversals``.
         traversals: The batch decoded after a shift of each latent ``(latents, n, ...)``.
         divergence: Maps two distance matrices ``(n, n)`` of matched points to a number, such as the
             representation topology divergence in ``disent_bench.functional.rtd``.
@@ -57,13 +59,19 @@ def topology_score(unmoved: Any, traversals: Any, divergence: Divergence) -> dic
     >>> topology_score(cloud, np.stack([cloud + 1.0, cloud * 3.0]), lambda a, b: np.abs(a - b).max().round(9))
     {'traversal_rtd': 0.0, 'traversal_rtd_max': 0.0}
     """
-    batch, moved = as_batch(unmoved, "unmoved"), as_batch(traversals, "traversals")
-    if moved.shape[1:] != batch.shape:
+    batches, moved = as_batch(unmoved, "unmoved"), as_batch(traversals, "traversals")
+    if moved.shape[1:] == batches.shape:
+        batches = np.broadcast_to(batches, moved.shape)
+    if moved.shape != batches.shape:
         raise ValueError(
-            f"traversals has shape {moved.shape}; (latents, *{batch.shape}) is needed, one shifted batch per latent"
+            f"traversals has shape {moved.shape}; (latents, *{batches.shape}) is needed, one shifted batch per latent"
         )
-    if len(batch) < MIN_SAMPLES:
-        raise ValueError(f"unmoved has {len(batch)} samples; at least {MIN_SAMPLES} are needed for a loop to appear")
-    reference = scaled_distances(batch)
-    values = [float(divergence(reference, scaled_distances(cloud))) for cloud in moved]
+    if moved.shape[1] < MIN_SAMPLES:
+        raise ValueError(
+            f"unmoved has {moved.shape[1]} samples; at least {MIN_SAMPLES} are needed for a loop to appear"
+        )
+    values = [
+        float(divergence(scaled_distances(before), scaled_distances(after)))
+        for before, after in zip(batches, moved, strict=True)
+    ]
     return {"traversal_rtd": float(np.mean(values)), "traversal_rtd_max": max(values)}

@@ -33,6 +33,14 @@ def matched(a, b):
     return np.mean((a - b) ** 2)
 
 
+def test_topology_compares_each_latent_with_its_own_batch():
+    unmoved, traversals = RNG.random((2, 4, 6, 3))
+    divergence = lambda a, b: np.abs(a - b).max()  # noqa: E731
+    each = [topology_score(a, b[None], divergence)["traversal_rtd"] for a, b in zip(unmoved, traversals, strict=True)]
+    expected = {"traversal_rtd": pytest.approx(np.mean(each)), "traversal_rtd_max": pytest.approx(max(each))}
+    assert topology_score(unmoved, traversals, divergence) == expected
+
+
 def test_gap_of_a_map_that_is_as_good_as_any_is_zero():
     images, codes, decoded = RNG.random((3, 9, 5))
     numbers = geometry_score(images, codes, decoded, matched)
@@ -71,7 +79,7 @@ def test_suite_asks_providers_and_says_what_is_missing(worlds):
     result = evaluate(worlds.perfect.represent, (3, 4, 5), protocol, providers=given)
     assert result.scores == {"reconstruction_mse": 0.0}
     assert (
-        "topology takes what codes do not give: unmoved (decodings of some codes); traversals ("
+        "topology takes what codes do not give: unmoved (decodings of some codes, for each latent); traversals ("
         in (result.errors["topology"])
     )
     assert set(evaluate_codes(*worlds.perfect.split(60, 30), protocol=protocol).errors) == set(protocol.scores)
