@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ import yaml
 
 from disent_bench.files import write_atomically
 from disent_bench.runs.result import Result, Scoring
+
+LEFT_BEHIND_SECONDS = 60
+"""Age from which a temporary file is no longer somebody's who is still writing it."""
 
 
 class RunBusyError(RuntimeError):
@@ -139,6 +143,8 @@ class RunFolder:
     def lock(self) -> Iterator[None]:
         """Hold the folder for this process; the operating system lets go when the process ends, however it ends.
 
+        What a process that was killed had begun to write is swept.
+
         Raises:
             RunBusyError: if another process holds it.
         """
@@ -148,6 +154,9 @@ class RunFolder:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise RunBusyError(f"another process is working on {self.path}") from None
+            for begun in self.path.rglob(".*.tmp"):
+                if time.time() - begun.stat().st_mtime > LEFT_BEHIND_SECONDS:
+                    begun.unlink(missing_ok=True)
             yield
 
 

@@ -20,7 +20,7 @@ from disent_bench.module import DisentModule
 from disent_bench.objective import all_terms
 from disent_bench.plugins import load_plugins
 from disent_bench.registry import METHODS, UnknownNameError
-from disent_bench.runs.callbacks.checkpoint import undisturbed
+from disent_bench.runs.callbacks.checkpoint import read_checkpoint, undisturbed
 from disent_bench.runs.callbacks.evaluate import Evaluate
 from disent_bench.runs.folder import RunFolder
 from disent_bench.runs.quiet import quiet_lightning
@@ -88,8 +88,7 @@ def load_run(folder: str | Path) -> LightningModule:
     except UnknownNameError:
         load_plugins(content.get("plugins", ()))
         module = undisturbed(_build_from)(content)
-    checkpoint = torch.load(run.checkpoint, map_location="cpu", weights_only=True)
-    module.load_state_dict(checkpoint["state_dict"])
+    module.load_state_dict(read_checkpoint(run.checkpoint)["state_dict"])
     return module.eval()
 
 

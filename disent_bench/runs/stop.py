@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+PARENT = "DISENT_BENCH_PARENT"
+"""Environment variable with the process whose end is the end of this one."""
 
 
 class Interrupted(BaseException):
@@ -61,3 +65,17 @@ class Stop:
         signal.signal(number, self._before[number])
         if not self.holding:
             raise Interrupted(self.name)
+
+
+def end_with_parent() -> None:
+    """Send SIGTERM to this process once the one that ``PARENT`` names, if any, is gone."""
+    if PARENT not in os.environ:
+        return
+    parent = int(os.environ[PARENT])
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="end with parent", daemon=True).start()

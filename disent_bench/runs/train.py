@@ -27,7 +27,7 @@ from disent_bench.module import DisentModule, NonFiniteLossError
 from disent_bench.plugins import load_plugins
 from disent_bench.registry import UnknownNameError
 from disent_bench.runs.callbacks import AtomicCheckpoint, Checkpoint, Evaluate, FiniteLoss, Throughput, Traversals
-from disent_bench.runs.callbacks.checkpoint import undisturbed
+from disent_bench.runs.callbacks.checkpoint import DamagedCheckpointError, read_checkpoint, undisturbed
 from disent_bench.runs.callbacks.evaluate import score_module
 from disent_bench.runs.exact import full_float32
 from disent_bench.runs.folder import RunBusyError, RunFolder, RunKey
@@ -202,6 +202,9 @@ def _bring_to_its_end(
             folder.failure.unlink(missing_ok=True)
             _start_from_shorter_run(config, key, data.grid, folder, say)
             Result(**identity, **_train(config, key.seed, data, folder, accelerator, say, stop)).write(folder.result)
+    except DamagedCheckpointError as error:
+        _record_failure(folder, Failure(**identity, reason=str(error), config=config.to_dict()), say)
+        return Outcome(key, folder.path, "failed", str(error))
     except (DataError, ValueError):
         raise
     except Interrupted as interruption:
@@ -251,7 +254,7 @@ def _start_from_shorter_run(config: RunConfig, key: RunKey, grid: FactorGrid, fo
         shutil.copytree(shorter.tensorboard, folder.tensorboard, dirs_exist_ok=True)
     if shorter.metrics.exists():
         write_atomically(folder.metrics, shorter.metrics.read_bytes())
-    state = torch.load(shorter.checkpoint, map_location="cpu", weights_only=True)
+    state = read_checkpoint(shorter.checkpoint)
     state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"] = False  # else Lightning is done with it
     AtomicCheckpoint().save_checkpoint(state, folder.checkpoint)
 
@@ -265,7 +268,7 @@ def _train(
     lightning.seed_everything(seed, verbose=False)
     module = module_for(config, grid)
     data.second = reads_second(module)
-    saved = torch.load(folder.checkpoint, map_location="cpu", weights_only=True) if folder.checkpoint.exists() else None
+    saved = read_checkpoint(folder.checkpoint) if folder.checkpoint.exists() else None
     step = saved["callbacks"]["Checkpoint"]["batches"] if saved else 0
     if step:
         say(f"resuming at step {step} of {settings.steps}")

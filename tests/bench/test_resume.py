@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import torch
 
+from disent_bench import load_run
+
 STEPS = 30
 SETTINGS = [
     f"steps={STEPS}",
@@ -198,6 +200,26 @@ def test_evaluation_does_not_change_the_training(whole: Path, tmp_path: Path, da
     assert folder.parent.name == whole.parent.name  # the schedule is not part of the key
     ours, theirs = (torch.load(f / "last.ckpt", weights_only=True)["state_dict"] for f in (folder, whole))
     assert all(torch.equal(v, theirs[k]) for k, v in ours.items() if isinstance(v, torch.Tensor))
+
+
+def test_a_damaged_checkpoint_is_named_with_the_way_out(whole: Path, tmp_path: Path, data_dir: Path) -> None:
+    assert finish(tmp_path, data_dir).returncode == 0
+    folder = only_run(tmp_path)
+    (folder / "result.json").unlink()
+    checkpoint = folder / "last.ckpt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
+    left_behind = folder / ".last.ckpt.abcd.tmp"
+    left_behind.write_bytes(b"half")
+    os.utime(left_behind, (0, 0))
+    done = finish(tmp_path, data_dir)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("last.ckpt is damaged; delete it to train from the start")
+    assert not left_behind.exists()
+    with pytest.raises(ValueError, match=r"last\.ckpt is damaged"):
+        load_run(folder)
+    checkpoint.unlink()
+    assert finish(tmp_path, data_dir).returncode == 0
+    assert logged(folder) == logged(whole)
 
 
 SLOW_SCORE = """

@@ -21,6 +21,7 @@ from disent_bench.cli.main import main
 from disent_bench.config.resolve import resolve
 from disent_bench.leaderboard.records import settings_text
 from disent_bench.registry import METHODS, TERMS
+from disent_bench.runs.folder import RunBusyError, RunFolder
 from disent_bench.studies.launchers import local
 from disent_bench.studies.study import read_study, resolve_study
 
@@ -155,7 +156,16 @@ def test_what_is_done_is_skipped_and_no_process_is_started(
     assert "killed" not in said.out, "only the runs of this study are shown"
 
 
-def test_an_interrupted_study_goes_on(tmp_path: Path, data_dir: Path) -> None:
+def is_busy(folder: Path) -> bool:
+    try:
+        with RunFolder(folder).lock():
+            return False
+    except RunBusyError:
+        return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_study_goes_on(number: int, tmp_path: Path, data_dir: Path) -> None:
     value = 'time.sleep(float(os.environ.get("SECONDS_PER_STEP", 0))) or p.mean.sum()'
     (tmp_path / "slow.py").write_text(PLUGIN.format(name="slow", value=value))
     path = write(tmp_path / "study.yaml", seeds="0-1", plugins=["slow.py"], methods=["slow"])
@@ -170,10 +180,16 @@ def test_an_interrupted_study_goes_on(tmp_path: Path, data_dir: Path) -> None:
             time.sleep(0.01)
             logs = tmp_path.glob("runs/*/*/*/*/*/metrics.jsonl")
             running = [log.parent for log in logs if '"step": 1,' in log.read_text()]
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, said = process.communicate(timeout=200)
-    assert process.returncode == 130, said
-    assert said.splitlines()[-1] == "interrupted; the same command resumes from the last step"
+    if number == signal.SIGKILL:
+        assert process.returncode == -number
+        while is_busy(running[0]):
+            assert time.monotonic() < deadline, "the worker outlives its study"
+            time.sleep(0.01)
+    else:
+        assert process.returncode == 130, said
+        assert said.splitlines()[-1] == "interrupted; the same command resumes from the last step"
     (begun,) = [path.parent for path in tmp_path.glob("runs/*/*/*/*/*/last.ckpt")]
     assert len(list(tmp_path.glob("runs/*/*/*/*/*/config.yaml"))) == 2, "every run is laid out before the first"
     assert not (begun / "result.json").exists()

@@ -27,6 +27,25 @@ class AtomicCheckpoint(TorchCheckpointIO):
         write_atomically(Path(path), buffer.getbuffer())
 
 
+class DamagedCheckpointError(ValueError):
+    """A checkpoint that cannot be read."""
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what `AtomicCheckpoint` saved, on the CPU.
+
+    Raises:
+        DamagedCheckpointError: if it cannot be read; the message names it and the way out.
+    """
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # torch raises many kinds, "invalid argument" of the system among them
+        raise DamagedCheckpointError(f"{path} is damaged; delete it to train from the start") from error
+    return content
+
+
 class Checkpoint(Callback):
     """Saves the whole state every ``every`` steps, after step ``last``, and when a signal asks the run to stop.
 

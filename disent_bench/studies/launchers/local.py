@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from disent_bench.runs.series import ending
+from disent_bench.runs.stop import PARENT
 from disent_bench.runs.train import Outcome
 from disent_bench.studies.job import Job
 
@@ -37,7 +38,7 @@ def launch(jobs: Sequence[Job], num_workers: int) -> dict[str, Outcome]:
     waiting = deque(job for job in jobs if job not in done)
     active: list[_Worker] = []
     stopping = False
-    environment = worker_environment(num_workers)
+    environment = {**worker_environment(num_workers), PARENT: str(os.getpid())}
     with _Report(len(jobs), len(done)) as report, _held_signals() as received:
         try:
             while active or (waiting and not stopping):
