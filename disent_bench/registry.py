@@ -10,10 +10,13 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, TypeVar
 
+LONGEST_NAME = 80
+"""Letters of a name that a message repeats."""
 T = TypeVar("T", bound=Callable[..., Any])
 
 
@@ -24,9 +27,16 @@ class UnknownNameError(ValueError):
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """Return the error for a ``name`` that is not among the ``known`` ones of its ``kind``."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1)
+    # beta stands for methods.beta_vae.beta before it is a misspelt beta2
+    close = [each for each in known if each.rpartition(".")[2] == name] or difflib.get_close_matches(name, known, n=1)
     hint = f", did you mean '{close[0]}'?" if close else ";"
-    return UnknownNameError(f"unknown {kind} '{name}'{hint} known: {', '.join(known)}")
+    return UnknownNameError(f"unknown {kind} '{name[:LONGEST_NAME]}'{hint} known: {_listed(known)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """As many names as a line holds."""
+    shown = [name for name, room in zip(names, accumulate(len(name) + 2 for name in names), strict=True) if room <= 250]
+    return ", ".join(shown) + (f", and {len(names) - len(shown)} more" if len(shown) < len(names) else "")
 
 
 def import_modules(package: str) -> None:

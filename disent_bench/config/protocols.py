@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from disent_bench.config.yaml_text import read_yaml
 from disent_bench.registry import unknown_name
 
 
@@ -56,5 +55,5 @@ def load_protocol(name: str) -> Protocol:
     """
     if name not in protocol_names():
         raise unknown_name("protocol", name, protocol_names())
-    content = yaml.safe_load((protocol_folder() / f"{name}.yaml").read_text())
+    content = read_yaml((protocol_folder() / f"{name}.yaml").read_text())
     return Protocol(name=name, **content)

@@ -37,6 +37,9 @@ class Settings(Training):
         for name in ("steps", "batch_size", "latent_dim", "log_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+        for name, most in (("batch_size", LARGEST_BATCH), ("latent_dim", MOST_LATENTS)):
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} is at most {most}, not {getattr(self, name)}")
         if self.evaluate_every < 0:
             raise ValueError(f"evaluate_every is 0 (never) or a number of steps, not {self.evaluate_every}")
         if not self.learning_rate > 0:
@@ -54,6 +57,9 @@ class Settings(Training):
         """What the second batch is to the first: a ``"pair"``, or an independent ``"second"`` one."""
         return frozenset({"pair" if self.sampler == "pairs" else "second"})
 
+
+LARGEST_BATCH, MOST_LATENTS = 1_000_000, 100_000
+"""Above them an array of the batch, or a layer, no longer fits into any memory."""
 
 SETTING_NAMES = tuple(f.name for f in fields(Settings))
 TRAINING_NAMES = tuple(f.name for f in fields(Training))

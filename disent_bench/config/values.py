@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
+from disent_bench.config.yaml_text import read_yaml
 
 
 def parse_value(text: str) -> Any:
@@ -21,9 +21,13 @@ def parse_value(text: str) -> Any:
         except ValueError:
             continue
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"'{text}' is not a YAML value: {str(error).splitlines()[0]}") from None
+        return read_yaml(text)
+    except ValueError as error:
+        raise ValueError(f"'{text[:80]}' is {error}") from None
+
+
+MOST_SEEDS = 10_000
+LARGEST_SEED = 2**32 - 1
 
 
 def parse_seeds(text: str, name: str = "--seeds") -> list[int]:
@@ -36,10 +40,14 @@ def parse_seeds(text: str, name: str = "--seeds") -> list[int]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ValueError(f"{name} takes numbers and ranges such as 0-4 or 0,2,7, not '{text}'")
+            raise ValueError(f"{name} takes numbers and ranges such as 0-4 or 0,2,7, not '{text[:80]}'")
+        if max(len(first), len(last)) > len(str(LARGEST_SEED)) or int(last or first) > LARGEST_SEED:
+            raise ValueError(f"{name} {part.strip()[:80]}: a seed is at most {LARGEST_SEED}")
         span = range(int(first), int(last or first) + 1)
         if not span:
             raise ValueError(f"{name} {part.strip()} is empty; the smaller number comes first")
+        if len(seeds) + len(span) > MOST_SEEDS:
+            raise ValueError(f"{name} {text[:80]} names more than {MOST_SEEDS} seeds")
         seeds.update(dict.fromkeys(span))
     return list(seeds)
 

@@ -65,7 +65,12 @@ def read_records(
         protocol: keep this protocol only.
         dataset: keep this data set only.
         method: keep this method only.
+
+    Raises:
+        NotADirectoryError: if ``runs`` is a file.
     """
+    if runs.exists() and not runs.is_dir():
+        raise NotADirectoryError(f"{runs} is a file, not the folder of runs")
     found: dict[tuple[str, ...], Record] = {}
     for path in _files(runs):
         try:

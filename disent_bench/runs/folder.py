@@ -161,7 +161,13 @@ class RunFolder:
 
 
 def find_runs(runs: Path) -> list[RunFolder]:
-    """Return the folders of all runs below ``runs``, sorted by path."""
+    """Return the folders of all runs below ``runs``, sorted by path.
+
+    Raises:
+        NotADirectoryError: if ``runs`` is a file.
+    """
+    if runs.exists() and not runs.is_dir():
+        raise NotADirectoryError(f"{runs} is a file, not the folder of runs")
     return sorted(
         (RunFolder(path.parent) for path in runs.glob("*/*/*/*/seed-*/config.yaml")),
         key=lambda run: str(run.path),

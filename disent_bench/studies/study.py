@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import disent_datasets
-import yaml
 
 from disent_bench.config.resolve import resolve
 from disent_bench.config.run import RunConfig
 from disent_bench.config.values import parse_seeds, parse_value
+from disent_bench.config.yaml_text import read_yaml
 from disent_bench.leaderboard.records import read_records, settings_text
 from disent_bench.leaderboard.render import render
 from disent_bench.leaderboard.statistics import aggregate
@@ -85,10 +85,7 @@ def read_study(path: Path) -> Study:
         ValueError: if it is not written as a study is; the message names the file.
     """
     with _blamed(path):
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise ValueError(f"not YAML: {error}") from None
+        content = read_yaml(path.read_text(encoding="utf-8"))
         given = _checked("a study", content, FILE, DEFAULTS)
         for name in ("datasets", "methods"):
             if not given[name]:

@@ -1,11 +1,41 @@
 """Named protocols: which scores with which sample counts, bins and seeds."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from disent_metrics.catalogue import get_score, scores
 from disent_metrics.registry import unknown
+
+LARGEST_COUNT = 10**9
+LARGEST_SEED = 2**32 - 1
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function)
+    except NameError:  # of a type that is imported for type checkers alone
+        return {}
+
+
+def _check(key: str, value: Any, hint: Any, where: str) -> None:
+    """A seed is a seed, any other whole number a count; the type is that of the annotation, if there is one."""
+    if hint is int:
+        low, high = (0, LARGEST_SEED) if key == "seed" else (1, LARGEST_COUNT)
+        wanted = f"a whole number from {low} to {high}"
+        fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    elif hint is float:
+        wanted = "a finite number"
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    elif hint is bool:
+        wanted, fits = "true or false", isinstance(value, bool)
+    elif get_origin(hint) is Literal:
+        wanted, fits = f"one of {', '.join(map(str, get_args(hint)))}", value in get_args(hint)
+    else:
+        return
+    if not fits:
+        raise ValueError(f"{key} {where} is {wanted}, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -27,7 +57,7 @@ class ScoreProtocol:
         version: Raised when the protocol asks for something else than before.
 
     Raises:
-        ValueError: An unknown score, a setting its function does not take, or a count below 1.
+        ValueError: An unknown score, a setting its function does not take, or a value of another type or range.
     """
 
     name: str
@@ -42,16 +72,20 @@ class ScoreProtocol:
     version: int = 1
 
     def __post_init__(self) -> None:
-        for count in ("num_train", "num_test", "num_bins", "version"):
-            value = getattr(self, count)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{count} of protocol {self.name!r} is {value!r}; a positive integer is needed")
+        where = f"of protocol {self.name!r}"
+        for key in ("num_train", "num_test", "num_bins", "seed", "version", "replace", "whole_grid"):
+            _check(key, getattr(self, key), bool if key in ("replace", "whole_grid") else int, where)
+        if not isinstance(self.scores, tuple) or not all(isinstance(name, str) for name in self.scores):
+            raise ValueError(f"scores {where} is a list of names such as [mig, dci], not {self.scores!r}")
         for score in (*self.scores, *self.settings):
             get_score(score)
         for score, given in self.settings.items():
-            for key in given:
-                if key not in get_score(score).settings():
-                    raise ValueError(unknown(f"setting of score {score!r}", key, get_score(score).settings()))
+            known = get_score(score).settings()
+            hints = _hints(get_score(score).function)
+            for key, value in given.items():
+                if key not in known:
+                    raise ValueError(unknown(f"setting of score {score!r}", key, known))
+                _check(key, value, hints.get(key), f"of score {score!r}")
 
     @classmethod
     def from_mapping(cls, name: str, mapping: Mapping[str, Any]) -> "ScoreProtocol":
@@ -80,8 +114,10 @@ class ScoreProtocol:
         settings = {score: dict(values) for score, values in base.settings.items()}
         for key, value in given.items():
             if key in own:
-                changes[key] = tuple(value) if key == "scores" else value
-            elif key in known_scores and isinstance(value, Mapping):
+                changes[key] = tuple(value) if key == "scores" and isinstance(value, list) else value
+            elif key in known_scores:
+                if not isinstance(value, Mapping):
+                    raise ValueError(f"{key} of protocol {name!r} holds settings of the score by name, not {value!r}")
                 settings[key] = {**settings.get(key, {}), **value}
             else:
                 raise ValueError(unknown(f"key of protocol {name!r}", key, [*own, "base", *known_scores]))

@@ -24,7 +24,9 @@ def test_seeds(text: str, seeds: list[int]) -> None:
     assert parse_seeds(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "2-1", "0..3", "1,,2"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "1-", "-1", "2-1", "0..3", "1,,2", "0-99999999999", "0-20000", "4294967296", "9" * 5000]
+)
 def test_bad_seeds_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="--seeds"):
         parse_seeds(text)
@@ -47,6 +49,21 @@ def test_bad_overrides_are_refused(words: list[str]) -> None:
         (["run", "--method", "vae", "--set", "stpes=3"], "did you mean 'steps'"),
         (["run", "--method", "vae", "--plugin", "nowhere.py"], "plugin 'nowhere.py' is not a file"),
         (["run", "--method", "vae", "--source", "nowhere", "--dataset", "toy_grid"], "has no source 'nowhere'"),
+        (["run", "--method", "beta_vae", "--set", "beta=6"], "did you mean 'methods.beta_vae.beta'?"),
+        (["run", "--method", "vae", "--set", "batch_size=1000000000000"], "batch_size is at most 1000000"),
+        (["run", "--method", "vae", "--set", "scores.scores=mig"], "is a list of names such as [mig, dci], not 'mig'"),
+        (["run", "--method", "vae", "--set", "scores.scores=null"], "is a list of names such as [mig, dci], not None"),
+        (["run", "--method", "vae", "--set", "scores.seed=-1"], "a whole number from 0 to 4294967295, not -1"),
+        (["run", "--method", "vae", "--set", "scores.num_bins=1e12"], "a whole number from 1 to 1000000000"),
+        (["run", "--method", "vae", "--set", "scores.mig=5"], "holds settings of the score by name, not 5"),
+        (["run", "--method", "vae", "--set", "steps=[&a [1], *a]"], "aliases are not read (line 1, column 10)"),
+        (["run", "--method", "vae", "--set", "steps=" + "[" * 5000], "nested too deeply"),
+        (["run", "--method", "vae", "--set", "steps={a: 1, a: 2}"], "a is given twice (line 1, column 8)"),
+        (["run", "--method", "vae", "--set", "steps=!!set {1, 2}"], "a value of type set"),
+        (["run", "--method", "vae", "--set", "steps=2026-11-26"], "steps"),
+        (["run", "--method", "vae" * 10_000], "unknown method 'vaevae"),
+        (["leaderboard", "--runs", __file__], "test_cli.py is a file, not the folder of runs"),
+        (["status", "--runs", __file__], "test_cli.py is a file, not the folder of runs"),
         (["run"], "required"),
         (["run", "--method", "vae", "--stpes", "3"], "--stpes"),
         (["rnu"], "rnu"),
@@ -71,6 +88,7 @@ def test_bad_input_gets_one_line_and_status_2(
     assert out == ""
     assert message.replace("'", "") in err.replace("'", "")
     assert len(err.splitlines()) == 1
+    assert len(err) < 500
     assert not list(tmp_path.iterdir()), "bad input leaves nothing behind"
 
 
