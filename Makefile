@@ -66,8 +66,8 @@ test-lowest:
 
 coverage: .venv/installed
 	@$(BIN)/coverage report --skip-covered --include='disent_bench/*' --fail-under=95
-	@$(BIN)/coverage report --skip-covered --include='datasets/*' --fail-under=95
-	@$(BIN)/coverage report --skip-covered --include='metrics/*' --fail-under=95
+	@$(BIN)/coverage report --skip-covered --include='datasets/*' --fail-under=98
+	@$(BIN)/coverage report --skip-covered --include='metrics/*' --fail-under=98
 
 lint: .venv/installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/deptry .

@@ -44,6 +44,7 @@ def call(root: Path, tmp_path: Path) -> Call:
         (tmp_path / path).write_text("".join(line[1:] + "\n" for line in lines.splitlines()))
     path = os.pathsep.join(str(tmp_path / part) for part in ("", "datasets", "metrics"))
     environment = {**os.environ, "PYTHONPATH": path}
+    environment.pop("COVERAGE_PROCESS_CONFIG", None)  # the copy's files are none of the checkout's
 
     def run(*words: str) -> str:
         command = [sys.executable, "-m", "disent_bench", *words]
