@@ -29,9 +29,11 @@ class Topological(Term):
 
     Where the authors' code and the paper, as far as it could be read, differ, the default is the sound choice:
 
-    * ``routing="exact"`` differentiates the value itself; ``"official"`` reads some bar ends from substitute
+    * ``routing="exact"`` differentiates the bar lengths themselves; ``"official"`` reads some bar ends from substitute
       matrices, as the released code does, which changes value and gradient (see
-      `disent_bench.functional.rtd.rtd_loss`).
+      `disent_bench.functional.rtd.rtd_loss`). Either way the quantile that distances are divided by is held constant,
+      as in the released code, so what is descended also shrinks or stretches the cloud, which the logged value does
+      not see: with ``quantile=None`` the two agree.
     * Samples have standard deviation ``exp(logvar / 2)``; the released beta-TCVAE variant takes log-sigma for
       log-variance.
     * The gradient is projected against the reconstruction's (set ``orthogonal_to``) for every base; the released code
