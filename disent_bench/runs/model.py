@@ -78,6 +78,7 @@ def load_run(folder: str | Path) -> LightningModule:
 
     Raises:
         ValueError: if this is no folder of a run, or it has no checkpoint; the message says which.
+        DamagedCheckpointError: an OSError, if the checkpoint cannot be read.
     """
     run = RunFolder(Path(folder))
     content = run.read_config()

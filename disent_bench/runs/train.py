@@ -27,7 +27,7 @@ from disent_bench.module import DisentModule, NonFiniteLossError
 from disent_bench.plugins import load_plugins
 from disent_bench.registry import UnknownNameError
 from disent_bench.runs.callbacks import AtomicCheckpoint, Checkpoint, Evaluate, FiniteLoss, Throughput, Traversals
-from disent_bench.runs.callbacks.checkpoint import DamagedCheckpointError, read_checkpoint, undisturbed
+from disent_bench.runs.callbacks.checkpoint import read_checkpoint, undisturbed
 from disent_bench.runs.callbacks.evaluate import score_module
 from disent_bench.runs.exact import full_float32
 from disent_bench.runs.folder import RunBusyError, RunFolder, RunKey
@@ -156,6 +156,7 @@ def rescore(
 
     Raises:
         DataError: if the data set is missing or damaged.
+        TrainingError: if no score can be computed.
         ValueError: if a setting is bad, or the data are not those of the training.
     """
     config, seed, fingerprint = read_run(folder)
@@ -202,9 +203,6 @@ def _bring_to_its_end(
             folder.failure.unlink(missing_ok=True)
             _start_from_shorter_run(config, key, data.grid, folder, say)
             Result(**identity, **_train(config, key.seed, data, folder, accelerator, say, stop)).write(folder.result)
-    except DamagedCheckpointError as error:
-        _record_failure(folder, Failure(**identity, reason=str(error), config=config.to_dict()), say)
-        return Outcome(key, folder.path, "failed", str(error))
     except (DataError, ValueError):
         raise
     except Interrupted as interruption:
@@ -315,9 +313,7 @@ def _train(
         traversals.finish(module, trainer.loggers)
     if checkpoint.batches != settings.steps:
         raise TrainingError(f"the training ended after {checkpoint.batches} of {settings.steps} steps")
-    final = evaluate.scores.final
-    assert final is not None
-    _check_scored(final)
+    final = _scored(evaluate.scores.final)
     untrained = evaluate.scores.untrained or _floor(config, seed, grid, module.device)
     return {
         "scores": final.scores,
@@ -350,8 +346,7 @@ def _score_only(
     say(f"trained already; scoring under {scoring.label}: {', '.join(config.scores.scores)}")
     trainer = lightning.Trainer(accelerator=accelerator, devices=1, logger=False, enable_checkpointing=False)
     module = load_run(folder.path).to(trainer.strategy.root_device)
-    found = undisturbed(score_module)(module, grid, config.scores)
-    _check_scored(found)
+    found = _scored(undisturbed(score_module)(module, grid, config.scores))
     untrained = _floor(config, key.seed, grid, module.device)
     first = Result.read(folder.result)
     result = Result(
@@ -372,11 +367,12 @@ def _score_only(
     return path
 
 
-def _check_scored(found: SuiteResult) -> None:
-    """A run without a single score is a failed run."""
-    if not found.scores:
-        reasons = "; ".join(dict.fromkeys(found.errors.values()))
+def _scored(found: SuiteResult | None) -> SuiteResult:
+    """Return what was found; a run without a single score is a failed run."""
+    if found is None or not found.scores:
+        reasons = "; ".join(dict.fromkeys(found.errors.values())) if found else "scoring did not run"
         raise TrainingError(f"no score could be computed: {reasons}")
+    return found
 
 
 def _floor(config: RunConfig, seed: int, grid: FactorGrid, device: torch.device) -> dict[str, float]:

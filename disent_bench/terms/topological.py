@@ -33,7 +33,7 @@ class Topological(Term):
       matrices, as the released code does, which changes value and gradient (see
       `disent_bench.functional.rtd.rtd_loss`). Either way the quantile that distances are divided by is held constant,
       as in the released code, so what is descended also shrinks or stretches the cloud, which the logged value does
-      not see: with ``quantile=None`` the two agree.
+      not see; exact routing with ``quantile=None`` descends what is logged.
     * Samples have standard deviation ``exp(logvar / 2)``; the released beta-TCVAE variant takes log-sigma for
       log-variance.
     * The gradient is projected against the reconstruction's (set ``orthogonal_to``) for every base; the released code

@@ -215,7 +215,7 @@ def test_a_damaged_checkpoint_is_named_with_the_way_out(whole: Path, tmp_path: P
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("last.ckpt is damaged; delete it to train from the start")
     assert not left_behind.exists()
-    with pytest.raises(ValueError, match=r"last\.ckpt is damaged"):
+    with pytest.raises(OSError, match=r"last\.ckpt is damaged"):
         load_run(folder)
     checkpoint.unlink()
     assert finish(tmp_path, data_dir).returncode == 0

@@ -72,9 +72,7 @@ class LookAlike:
         if len(chosen) == 0:
             return images[..., : self.channels]
         scenes = self.scenes(chosen)
-        cores = min(
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, len(chosen)
-        )
+        cores = min(len(os.sched_getaffinity(0)), len(chosen))
         ends = [len(chosen) * k // cores for k in range(cores + 1)]
         with ThreadPoolExecutor(cores) as pool:
             parts = [(images[a:b], *scenes.arrays(a, b)) for a, b in itertools.pairwise(ends)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from disent_bench.cli.endings import DONE, complain
+from disent_bench.cli.endings import DONE, SOME_FAILED, complain
 from disent_bench.cli.parser import shared
 
 HELP = "score finished runs again, under another protocol or with other settings"
@@ -29,16 +29,22 @@ def main(given: Namespace) -> int:
     from disent_bench.config.values import parse_overrides
     from disent_bench.runs.folder import RunFolder
     from disent_bench.runs.series import say
-    from disent_bench.runs.train import rescore
+    from disent_bench.runs.train import TrainingError, rescore
 
     changes = parse_overrides(given.set)
     folders = sorted({path.parent for each in given.runs for path in each.glob("**/result.json")})
     if not folders:
         return complain(f"no finished runs in {', '.join(map(str, given.runs))}")
+    status = DONE
     for folder in folders:
         print(folder, file=sys.stderr)
-        done = rescore(
-            RunFolder(folder), given.protocol, changes, data_dir=given.data_dir, accelerator=given.device, say=say
-        )
-        say("scored already" if done is None else f"done: {done}")
-    return DONE
+        try:
+            done = rescore(
+                RunFolder(folder), given.protocol, changes, data_dir=given.data_dir, accelerator=given.device, say=say
+            )
+        except TrainingError as error:
+            say(f"failed: {error}")
+            status = SOME_FAILED
+        else:
+            say("scored already" if done is None else f"done: {done}")
+    return status

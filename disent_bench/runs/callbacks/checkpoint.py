@@ -27,7 +27,7 @@ class AtomicCheckpoint(TorchCheckpointIO):
         write_atomically(Path(path), buffer.getbuffer())
 
 
-class DamagedCheckpointError(ValueError):
+class DamagedCheckpointError(OSError):
     """A checkpoint that cannot be read."""
 
 
