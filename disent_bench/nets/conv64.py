@@ -19,18 +19,27 @@ from disent_bench.registry import register_network
 IMAGE_SIZE = 64
 
 
+class Heads(nn.Linear):
+    """Linear heads of ``width`` outputs each (means, log-variances) side by side in one layer."""
+
+    def __init__(self, in_features: int, out_features: int, width: int) -> None:
+        super().__init__(in_features, out_features)
+        self.width = width
+
+
 def glorot_uniform(module: nn.Module) -> None:
-    """Glorot-uniform kernels and zero biases, the ``tf.layers`` default of disentanglement_lib."""
+    """Glorot-uniform kernels, each head's limit from its own outputs, and zero biases: the ``tf.layers`` default."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-        nn.init.xavier_uniform_(module.weight)
+        kernels = module.weight.detach()
+        for kernel in kernels.split(module.width) if isinstance(module, Heads) else [kernels]:
+            nn.init.xavier_uniform_(kernel)
         nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
 
 def kaiming_uniform(module: nn.Module) -> None:
-    """Kaiming-uniform kernels for ReLU and zero biases."""
+    """Kaiming-uniform kernels for ReLU; biases keep torch's default, uniform within 1 / sqrt(fan in)."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
-        nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
 
 def normal_002(module: nn.Module) -> None:
@@ -55,7 +64,7 @@ class Variant:
 class Encoder(nn.Module):
     """Maps images ``(b, c, 64, 64)`` in [0, 1] to features ``(b, num_features)``."""
 
-    def __init__(self, variant: Variant, image_channels: int, num_features: int) -> None:
+    def __init__(self, variant: Variant, image_channels: int, latent_dim: int, num_features: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         width = image_channels
@@ -68,7 +77,7 @@ class Encoder(nn.Module):
             layers += [nn.Flatten(), nn.Linear(width * 16, variant.hidden), nn.ReLU()]
         self.features = nn.Sequential(*layers)
         # A 1x1 convolution on a 1x1 map is this linear layer.
-        self.head = nn.Linear(variant.hidden, num_features)
+        self.head = Heads(variant.hidden, num_features, width=latent_dim)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the features."""
@@ -117,17 +126,17 @@ def build_pair(
         raise ValueError(
             f"takes 64x64 images, not {size[0]}x{size[1]}; register a network for that size (register_network)"
         )
-    encoder, decoder = Encoder(variant, channels, num_features), Decoder(variant, channels, latent_dim)
+    encoder, decoder = Encoder(variant, channels, latent_dim, num_features), Decoder(variant, channels, latent_dim)
     for network in (encoder, decoder):
         network.apply(variant.initialise)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return encoder, decoder
 
 
-def _register(name: str, title: str, paper: str, variant: Variant) -> None:
+def _register(name: str, title: str, paper: str, variant: Variant, version: int = 1) -> None:
     build = partial(build_pair, variant)
     build.__doc__, build.__module__, build.__qualname__ = title, __name__, f"build_pair[{name}]"  # type: ignore[attr-defined]
-    register_network(name, paper=paper)(build)
+    register_network(name, paper=paper, version=version)(build)
 
 
 _register(
@@ -135,12 +144,14 @@ _register(
     "disentanglement_lib's: kernel 2 in the last two convolutions (Locatello et al. 2019).",
     "arXiv:1811.12359",
     Variant((32, 32, 64, 64), (4, 4, 2, 2), 256, False, glorot_uniform, decoder_channels=(64, 32, 32)),
+    version=2,
 )
 _register(
     "roth2023",
     "disentangling-correlated-factors': kernel 4 throughout (Roth et al. 2023).",
     "arXiv:2210.07347",
     Variant((32, 32, 64, 64), (4, 4, 4, 4), 256, False, kaiming_uniform, decoder_channels=(64, 32, 32)),
+    version=2,
 )
 _register(
     "topdis_small",

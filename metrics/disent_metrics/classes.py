@@ -5,13 +5,19 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
-
 from disent_metrics.functional.geometry import Cost, Transport
 from disent_metrics.functional.topology import Divergence
 from disent_metrics.functional.udr import LASSO_PENALTY, Relation, unsupervised_disentanglement_ranking
-from disent_metrics.metric import BatchMean, CodesMetric, GridMetric, SplitMetric, UnlabelledMetric
+from disent_metrics.metric import (
+    BatchMean,
+    CodesMetric,
+    GridMetric,
+    ScoreMetric,
+    SplitMetric,
+    UnlabelledMetric,
+    as_rows,
+    concatenated,
+)
 
 
 class MutualInformationGap(CodesMetric):
@@ -21,7 +27,7 @@ class MutualInformationGap(CodesMetric):
     >>> grid = torch.cartesian_prod(torch.arange(20), torch.arange(20))
     >>> metric.update(grid * 1.0, grid)
     >>> metric.compute()
-    {'mig': tensor(1.)}
+    tensor(1.)
     """
 
     score = "mig"
@@ -49,7 +55,7 @@ class SAP(SplitMetric):
     >>> metric.update(grid * 8.0, grid)
     >>> metric.update(grid * 8.0, grid, test=True)
     >>> metric.compute()
-    {'sap': tensor(0.5000)}
+    tensor(0.5000)
     """
 
     score = "sap"
@@ -62,7 +68,7 @@ class Modularity(CodesMetric):
     >>> grid = torch.cartesian_prod(torch.arange(20), torch.arange(20))
     >>> metric.update(grid * 1.0, grid)
     >>> metric.compute()
-    {'modularity': tensor(1.)}
+    tensor(1.)
     """
 
     score = "modularity"
@@ -75,7 +81,7 @@ class ActiveModularity(CodesMetric):
     >>> grid = torch.cartesian_prod(torch.arange(20), torch.arange(20))
     >>> metric.update(grid * 1.0, grid)
     >>> metric.compute()
-    {'active_modularity': tensor(1.)}
+    tensor(1.)
     """
 
     score = "active_modularity"
@@ -102,7 +108,7 @@ class InterventionalRobustness(CodesMetric):
     >>> grid = torch.cartesian_prod(torch.arange(20), torch.arange(20))
     >>> metric.update(grid * 1.0, grid)
     >>> metric.compute()
-    {'irs': tensor(1.)}
+    tensor(1.)
     """
 
     score = "irs"
@@ -154,7 +160,7 @@ class FactorizedSupport(UnlabelledMetric):
     >>> metric = FactorizedSupport()
     >>> metric.update(torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [3.0, 3.0]]))
     >>> metric.compute()
-    {'factorized_support': tensor(4.)}
+    tensor(4.)
     """
 
     score = "factorized_support"
@@ -207,7 +213,7 @@ class HFSMutualInformationGap(CodesMetric):
     >>> grid = torch.cartesian_prod(torch.arange(40), torch.arange(40))
     >>> metric.update(grid * 1.0, grid)
     >>> metric.compute()
-    {'hfs_mig': tensor(1.)}
+    tensor(1.)
     """
 
     score = "hfs_mig"
@@ -220,7 +226,7 @@ class HFSModularity(CodesMetric):
     >>> grid = torch.cartesian_prod(torch.arange(40), torch.arange(40))
     >>> metric.update(grid * 1.0, grid)
     >>> metric.compute()
-    {'hfs_modularity': tensor(1.)}
+    tensor(1.)
     """
 
     score = "hfs_modularity"
@@ -248,7 +254,7 @@ class HFSSAP(SplitMetric):
     >>> metric.update(grid * 8.0, grid)
     >>> metric.update(grid * 8.0, grid, test=True)
     >>> metric.compute()
-    {'hfs_sap': tensor(0.5000)}
+    tensor(0.5000)
     """
 
     score = "hfs_sap"
@@ -260,7 +266,7 @@ class ReconstructionError(BatchMean):
     >>> metric = ReconstructionError()
     >>> metric.update(torch.zeros(2, 3), torch.full((2, 3), 0.5))
     >>> metric.compute()
-    {'reconstruction_mse': tensor(0.2500, dtype=torch.float64)}
+    tensor(0.2500, dtype=torch.float64)
     """
 
     score = "reconstruction"
@@ -301,7 +307,7 @@ class Geometry(BatchMean):
         super().__init__({"cost": cost}, (gromov_wasserstein,), **kwargs)
 
 
-class UnsupervisedDisentanglementRanking(Metric):
+class UnsupervisedDisentanglementRanking(ScoreMetric):
     """Unsupervised disentanglement ranking (UDR) of Duan et al.: a number per model, without factors.
 
     See ``disent_metrics.functional.unsupervised_disentanglement_ranking``. It ranks a set of models instead of
@@ -329,8 +335,6 @@ class UnsupervisedDisentanglementRanking(Metric):
     """
 
     higher_is_better = True
-    is_differentiable = False
-    full_state_update = False
     bounds: ClassVar[dict[str, tuple[float, float]]] = {"udr": (0.0, 1 / (4 * LASSO_PENALTY))}
 
     codes: list[Tensor]
@@ -356,9 +360,10 @@ class UnsupervisedDisentanglementRanking(Metric):
         Raises:
             ValueError: Fewer than two models, or shapes that differ.
         """
-        models = [model.detach() for model in codes]
-        if len(models) < 2 or any(model.ndim != 2 or len(model) != len(models[0]) for model in models):
+        given = [torch.as_tensor(model) for model in codes]
+        if len(given) < 2 or any(model.ndim != 2 or len(model) != len(given[0]) for model in given):
             raise ValueError("codes must hold at least two models, each (n, d), with one row per image for all")
+        models = [as_rows(model, "codes", self.device) for model in given]
         widths = [model.shape[1] for model in models]
         if kl is not None:
             rows = [torch.as_tensor(row, dtype=torch.float64, device=self.device).detach() for row in kl]
@@ -369,20 +374,27 @@ class UnsupervisedDisentanglementRanking(Metric):
         self.codes.append(torch.cat(models, dim=1))
         self.widths.append(torch.tensor([widths], device=self.device))
 
-    def compute(self) -> dict[str, Tensor]:
+    def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
         """One number per model, ``{"udr": (models,)}``, in the order of ``update``; higher is better.
+
+        NaN, with one warning, where there are too few images.
 
         Raises:
             ValueError: Nothing was collected, the models changed between batches, ``kl`` came with some batches only,
                 or the function refuses the data.
         """
+        ranking = super().compute()
+        assert isinstance(ranking, Tensor)
+        return {"udr": ranking}
+
+    def _numbers(self) -> dict[str, Tensor]:
         if len(self.codes) == 0:
             raise ValueError(f"{type(self).__name__} has seen no codes; call update(codes) first")
         seen = {tuple(row.tolist()) for block in self.widths for row in torch.atleast_2d(block)}
         if len(seen) > 1:
             raise ValueError(f"codes had models of widths {sorted(seen)}; every batch must hold the same models")
         widths = list(seen.pop())
-        codes = dim_zero_cat(self.codes)
+        codes = concatenated(self.codes, "codes")
         kl = self._mean_kl(len(codes))
         ranking = unsupervised_disentanglement_ranking(
             codes.split(widths, dim=1), kl=None if kl is None else kl.cpu().split(widths), **self.settings
@@ -395,4 +407,4 @@ class UnsupervisedDisentanglementRanking(Metric):
             return None
         if self.kl_rows != rows:
             raise ValueError(f"kl came with {int(self.kl_rows)} of {rows} images; give it with every batch or none")
-        return dim_zero_cat(self.kl_totals).sum(dim=0) / rows
+        return concatenated(self.kl_totals, "kl").sum(dim=0) / rows

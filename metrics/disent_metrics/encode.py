@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disent_metrics.estimators.interventions import check_sizes
-from disent_metrics.inputs import Codes, as_codes, as_factors
+from disent_metrics.inputs import Codes, TooFewSamplesError, as_codes, as_factors
 
 MAX_POINTS = 2**28  # 268 million; above that the table of what is known grows past 256 MB
 
@@ -17,9 +17,8 @@ class GridCodes:
 
     FactorVAE and BetaVAE scores ask for about a million images, most of them several times; here every
     distinct grid point goes through the encoder once, in large batches. Only for grids without nuisance
-    variation: where one factor vector has several images (SmallNORB without its instances, noisy dSprites) a
-        lookup would always
-    return the same one, so pass such an encoder to the scores directly.
+    variation: where one factor vector has several images (SmallNORB without its instances, noisy dSprites) a lookup
+    would always return the same one, so pass such an encoder to the scores directly.
 
     Args:
         encode_indices: Maps flat grid indices, int64 ``(n,)``, to codes ``(n, d)`` (array or tensor).
@@ -79,7 +78,7 @@ class GridCodes:
         points, row = np.unique(flat, return_index=True)
         missing = int(np.prod(grid)) - len(points)
         if missing:
-            raise ValueError(
+            raise TooFewSamplesError(
                 f"factors lack {missing} of the {len(points) + missing} grid points; this score intervenes "
                 "on factors and needs the code of every grid point, or an encoder over the grid"
             )

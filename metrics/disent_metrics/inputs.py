@@ -9,6 +9,16 @@ Codes = NDArray[np.floating]
 Factors = NDArray[np.int64]
 
 
+NOT_CLASSES = (
+    "{name} has type {type}; integer class indices are needed, one class for each value that a factor takes: cut "
+    "continuous values into bins first, about 20 of them (np.digitize(column, np.histogram_bin_edges(column, 20)[1:-1]))"
+)
+
+
+class TooFewSamplesError(ValueError):
+    """The score does not exist on these samples and may on more: fewer than it needs, one class only, a partial grid."""
+
+
 class Split(NamedTuple):
     """Checked training and test data of one evaluation."""
 
@@ -64,16 +74,13 @@ def as_factors(values: Any, name: str = "factors") -> Factors:
     """Factor indices ``(n, k)`` as int64; every column is one factor."""
     array = to_numpy(values, name)
     if array.dtype.kind not in "iub":
-        raise ValueError(
-            f"{name} has type {array.dtype}; integer class indices are needed (one per value of a factor), "
-            "for example from np.unique(column, return_inverse=True)"
-        )
+        raise ValueError(NOT_CLASSES.format(name=name, type=array.dtype))
     return array.astype(np.int64)
 
 
 def _check_count(rows: int, minimum: int, name: str) -> None:
     if rows < minimum:
-        raise ValueError(
+        raise TooFewSamplesError(
             f"{name} has {rows} samples; this score needs at least {minimum}, below that its value is an artefact "
             "of the sample size (the reference uses 10,000)"
         )
@@ -112,7 +119,7 @@ def check_pair(
     _check_count(len(checked), minimum, names[0])
     constant = [j for j in range(labels.shape[1]) if vary and (labels[:, j] == labels[0, j]).all()]
     if constant:
-        raise ValueError(
+        raise TooFewSamplesError(
             f"{names[1]} has one class only in column {constant[0]}; drop factors that do not vary, or sample more"
         )
     return checked, labels

@@ -53,6 +53,7 @@ class ScoreProtocol:
         seed: Seed of all draws and of every score that takes one.
         replace: Whether training and test factors are drawn with replacement; without, no grid point is drawn twice.
         whole_grid: Whether scores that need no test set see the whole factor grid instead of a sample.
+        shuffle: Whether that grid comes in random order, which scores by batches depend on; without, in the data set's.
         settings: Further keyword arguments by score, such as ``{"factor_vae": {"prune_std": 0.0}}``.
         version: Raised when the protocol asks for something else than before.
 
@@ -68,13 +69,14 @@ class ScoreProtocol:
     seed: int = 0
     replace: bool = True
     whole_grid: bool = False
+    shuffle: bool = True
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     version: int = 1
 
     def __post_init__(self) -> None:
         where = f"of protocol {self.name!r}"
-        for key in ("num_train", "num_test", "num_bins", "seed", "version", "replace", "whole_grid"):
-            _check(key, getattr(self, key), bool if key in ("replace", "whole_grid") else int, where)
+        for key in ("num_train", "num_test", "num_bins", "seed", "version", "replace", "whole_grid", "shuffle"):
+            _check(key, getattr(self, key), bool if key in ("replace", "whole_grid", "shuffle") else int, where)
         if not isinstance(self.scores, tuple) or not all(isinstance(name, str) for name in self.scores):
             raise ValueError(f"scores {where} is a list of names such as [mig, dci], not {self.scores!r}")
         for score in (*self.scores, *self.settings):
@@ -133,7 +135,7 @@ class ScoreProtocol:
 
         For every score its version and its options as they are resolved; the samples that the scores share.
         """
-        shared = ("num_train", "num_test", "seed", "replace", "whole_grid")
+        shared = ["num_train", "num_test", "seed", "replace", "whole_grid", *(["shuffle"] if self.whole_grid else [])]
         scores = {name: {"version": get_score(name).version, **self.options(name)} for name in sorted(self.scores)}
         return {**{name: getattr(self, name) for name in shared}, "scores": scores}
 
@@ -156,7 +158,7 @@ PROTOCOLS: dict[str, ScoreProtocol] = {
     for protocol in (
         ScoreProtocol("locatello2019", LOCATELLO2019),
         ScoreProtocol("locatello2019_downstream", ("downstream_trees", "downstream_logistic")),
-        ScoreProtocol("hfs2023", HFS2023, replace=False, whole_grid=True),
+        ScoreProtocol("hfs2023", HFS2023, replace=False, whole_grid=True, shuffle=False, version=2),
         ScoreProtocol("extended", (*LOCATELLO2019, "active_modularity", "info_mec", "factorized_support")),
         ScoreProtocol(
             "quick",

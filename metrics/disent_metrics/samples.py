@@ -65,11 +65,12 @@ def draw_factors(sizes: NDArray[np.int64], protocol: ScoreProtocol) -> tuple[Fac
 
 
 def from_encoder(encoder: Represent, sizes: NDArray[np.int64], protocol: ScoreProtocol) -> Samples:
-    """Samples of an encoder over the factor grid; the whole grid comes in random order."""
+    """Samples of an encoder over the factor grid."""
     train, test = draw_factors(sizes, protocol)
     whole = None
     if protocol.whole_grid:
-        order = np.random.default_rng(protocol.seed).permutation(int(np.prod(sizes)))
+        points = int(np.prod(sizes))
+        order = np.random.default_rng(protocol.seed).permutation(points) if protocol.shuffle else np.arange(points)
         factors = np.stack(np.unravel_index(order, tuple(sizes)), axis=1)
         whole = (in_chunks(encoder, factors), factors)
     return Samples(Split(in_chunks(encoder, train), train, in_chunks(encoder, test), test), whole)

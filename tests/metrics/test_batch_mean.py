@@ -28,6 +28,21 @@ def cases(seed, rows):
     ]
 
 
+def by_key(metric, numbers):
+    given = numbers if isinstance(numbers, dict) else dict(zip(metric.bounds, [numbers], strict=True))
+    return {key: value.item() for key, value in given.items()}
+
+
+def test_a_batch_without_a_value_is_passed_over():
+    metric, (_, _, arrays, extra) = Geometry(half_of_matched), cases(0, 6)[2]
+    metric.update(*arrays)
+    with pytest.warns(UserWarning, match="passes over a batch"):
+        metric.update(*(each[:1] for each in arrays))
+    assert by_key(metric, metric.compute()) == pytest.approx(geometry_score(*arrays, *extra), abs=1e-6)
+    with pytest.warns(UserWarning, match="passes over a batch"):
+        assert torch.isnan(Geometry(half_of_matched)(*(each[:1] for each in arrays))["encoder_gap"])
+
+
 @pytest.mark.parametrize("case", range(3))
 def test_average_over_batches_and_processes(case):
     (metric, function, first, extra), (other, _, second, _) = cases(0, 6)[case], cases(1, 18)[case]
@@ -39,10 +54,10 @@ def test_average_over_batches_and_processes(case):
     merged.merge_state(metric)
     metric.update(*second)
     for values in (metric.compute(), merged.compute()):
-        assert {key: value.item() for key, value in values.items()} == pytest.approx(expected, abs=1e-6)
+        assert by_key(metric, values) == pytest.approx(expected, abs=1e-6)
     metric.reset()
     metric.update(*first)
-    assert {key: value.item() for key, value in metric.compute().items()} == pytest.approx(small, abs=1e-6)
+    assert by_key(metric, metric.compute()) == pytest.approx(small, abs=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from disent_metrics import ScoreProtocol, evaluate, evaluate_codes
-from disent_metrics.functional import hfs_mig
+from disent_metrics import ScoreProtocol, evaluate, evaluate_codes, get_protocol
+from disent_metrics.functional import factorized_support, hfs_mig
 from disent_metrics.samples import draw_factors
 
 SIZES = np.array([3, 4, 5])
@@ -33,6 +33,21 @@ def test_whole_grid_is_seen_by_scores_without_a_test_set(worlds):
     expected = hfs_mig(codes, GRID)["hfs_mig"]
     assert evaluate(worlds.mixed.represent, (3, 4, 5), protocol).scores["hfs_mig"] == pytest.approx(expected, abs=1e-6)
     assert evaluate_codes(codes, GRID, protocol=protocol).scores["hfs_mig"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_whole_grid_comes_in_its_own_order_without_shuffling(worlds, shuffle):
+    options = {"num_train": 40, "num_test": 20, "replace": False, "whole_grid": True, "shuffle": shuffle}
+    protocol = ScoreProtocol("p", ("factorized_support",), settings={"factorized_support": {"batch_size": 8}}, **options)
+    codes = worlds.mixed.represent(GRID).astype("float32")
+    in_order = factorized_support(codes, batch_size=8)["factorized_support"]
+    score = evaluate(worlds.mixed.represent, (3, 4, 5), protocol).scores["factorized_support"]
+    assert (score == pytest.approx(in_order)) is not shuffle
+
+
+def test_the_published_factorisation_of_support_is_of_the_grid_in_order():
+    assert get_protocol("hfs2023").whole_grid
+    assert not get_protocol("hfs2023").shuffle
 
 
 def test_labels_of_given_grids_need_not_start_at_zero(worlds):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disent_metrics.estimators.logistic import fit_logistic
-from disent_metrics.inputs import Split, check_split
+from disent_metrics.inputs import Split, TooFewSamplesError, check_split
 from disent_metrics.registry import Key, register_score
 
 MIN_SAMPLES = 20
@@ -33,7 +33,7 @@ def macro_auc(probabilities: NDArray[np.float64], labels: NDArray[np.int64], cla
     count = member.sum(axis=0)
     usable = (count > 0) & (count < len(labels))
     if not usable.any():
-        raise ValueError("test_factors have one class only in some column; the ROC curve needs two")
+        raise TooFewSamplesError("test_factors have one class only in some column; the ROC curve needs two")
     ranks = rankdata(probabilities[:, usable], axis=0)
     positive = count[usable]
     area = (ranks * member[:, usable]).sum(axis=0) - positive * (positive + 1) / 2

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.inputs import as_batch
+from disent_metrics.inputs import TooFewSamplesError, as_batch
 from disent_metrics.registry import Key, register_score, unknown
 
 Cost = Literal["cosine", "scaled_sqeuclidean"]
@@ -77,10 +77,11 @@ def geometry_score(
     [0.0]
     """
     clouds = [as_batch(a, name) for a, name in ((points, "points"), (latents, "latents"), (decoded, "decoded"))]
-    if len({len(cloud) for cloud in clouds}) > 1 or len(clouds[0]) < MIN_SAMPLES:
-        raise ValueError(
-            f"points, latents and decoded have {[len(cloud) for cloud in clouds]} rows; "
-            f"one row per sample, at least {MIN_SAMPLES}, is needed in each"
+    counts = [len(cloud) for cloud in clouds]
+    if len(set(counts)) > 1 or counts[0] < MIN_SAMPLES:
+        kind = ValueError if len(set(counts)) > 1 else TooFewSamplesError
+        raise kind(
+            f"points, latents and decoded have {counts} rows; one row per sample, at least {MIN_SAMPLES}, is needed in each"
         )
     of_images, of_codes, of_decoded = (cost_matrix(cloud, cost) for cloud in clouds)
     numbers = {}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.inputs import as_batch
+from disent_metrics.inputs import TooFewSamplesError, as_batch
 from disent_metrics.registry import Key, register_score
 
 Divergence = Callable[[NDArray[np.float64], NDArray[np.float64]], Any]
@@ -67,7 +67,7 @@ def topology_score(unmoved: Any, traversals: Any, divergence: Divergence) -> dic
             f"traversals has shape {moved.shape}; (latents, *{batches.shape}) is needed, one shifted batch per latent"
         )
     if moved.shape[1] < MIN_SAMPLES:
-        raise ValueError(
+        raise TooFewSamplesError(
             f"unmoved has {moved.shape[1]} samples; at least {MIN_SAMPLES} are needed for a loop to appear"
         )
     values = [
