@@ -67,6 +67,7 @@ def resolve(
     layers = [known, training_of(parts), of_protocol, _of_methods(chosen, parts), rest]
     folded: Tree = {}
     for layer in layers:
+        plain = dict(folded)
         for key, value in layer.items():
             if key not in known:
                 raise unknown_name("setting", key, [*known, *_parts_of(parts, known)])
@@ -80,6 +81,13 @@ def resolve(
     else:
         settings = Settings(**{**asdict(settings), "precision": resolve_precision(settings.precision, _torch(device))})
         model = _built(methods, of_parts, known)
+        plain |= _settings_of(build_model(methods)) if of_parts else {}
+    scores = score_protocol(chosen, of_scores)
+    plain |= {
+        key: value
+        for key, value in of_scores.items()
+        if scores.identity() == score_protocol(chosen, _without(of_scores, key)).identity()
+    }
     return RunConfig(
         method="+".join(names),
         dataset=dataset,
@@ -91,8 +99,12 @@ def resolve(
         methods=methods,
         bottleneck={} if model is None else {"name": model.bottleneck.name, **model.bottleneck.settings()},
         terms={} if model is None else model.objective.settings(),
-        scores=score_protocol(chosen, of_scores),
-        changes={key: value for key, value in typed.items() if key not in SCHEDULE_NAMES},
+        scores=scores,
+        changes={
+            key: value
+            for key, value in typed.items()
+            if key not in SCHEDULE_NAMES and (key not in plain or plain[key] != folded.get(key, value))
+        },
         versions=versions_of(parts, model, settings, dataset),
         plugins=tuple(str(path) for path in plugins),
     )
@@ -143,9 +155,19 @@ def _parts_of(parts: Sequence[str], known: Tree) -> list[str]:
     """All settings of terms and bottleneck, for a message about one that does not exist."""
     if is_module(parts[0]):
         return []
-    model = build_model({name: _below(f"methods.{name}", known) for name in parts})
-    terms = [f"terms.{name}.{key}" for name, settings in model.objective.settings().items() for key in settings]
-    return [*terms, *(f"bottleneck.{key}" for key in model.bottleneck.settings())]
+    return list(_settings_of(build_model({name: _below(f"methods.{name}", known) for name in parts})))
+
+
+def _settings_of(model: Model) -> Tree:
+    """Settings of terms and bottleneck, as one types them."""
+    terms = {
+        f"terms.{name}.{k}": v for name, settings in model.objective.settings().items() for k, v in settings.items()
+    }
+    return {**terms, **{f"bottleneck.{key}": value for key, value in model.bottleneck.settings().items()}}
+
+
+def _without(changes: Mapping[str, Any], name: str) -> Tree:
+    return {key: value for key, value in changes.items() if key != name}
 
 
 def _below(address: str, tree: Tree) -> Tree:

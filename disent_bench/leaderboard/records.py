@@ -20,8 +20,8 @@ class Record:
 
     ``changes`` holds the settings that differ from the protocol's, ``errors`` the reason for each score that
     could not be computed, ``untrained`` the scores of the same network before training, ``failure`` why a
-    failed run has no result, ``config`` the resolved configuration. ``training`` and ``environment`` are those of
-    `disent_bench.runs.result.Result`; ``path`` is the file.
+    failed run has no result, ``notes`` what to know of the data, ``config`` the resolved configuration. ``training``
+    and ``environment`` are those of `disent_bench.runs.result.Result`; ``path`` is the file.
     """
 
     protocol: str
@@ -36,6 +36,7 @@ class Record:
     errors: dict[str, str] = field(default_factory=dict)
     untrained: dict[str, float] = field(default_factory=dict)
     failure: str | None = None
+    notes: tuple[str, ...] = ()
     scoring: Scoring = field(default_factory=lambda: Scoring(""))
     config: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -103,6 +104,7 @@ def _record(path: Path) -> Record:
         scores=dict(result.scores),
         errors={name: _one_line(reason) for name, reason in result.errors.items()},
         untrained=dict(result.untrained),
+        notes=tuple(map(_one_line, result.notes)),
         config=result.config,
         training=result.training,
         environment=result.environment,

@@ -40,7 +40,8 @@ class Row:
 
     ``seeds`` are the finished ones, ``failures`` gives the reason for each failed one, ``errors`` maps what
     could not be computed to the reason for each seed, ``untrained`` holds the finite untrained scores of the
-    finished seeds. The other fields are those of `disent_bench.leaderboard.records.Record`.
+    finished seeds, ``notes`` are those of all seeds. The other fields are those of
+    `disent_bench.leaderboard.records.Record`.
     """
 
     protocol: str
@@ -57,6 +58,7 @@ class Row:
     scores: dict[str, ScoreSummary]
     errors: dict[str, dict[int, str]]
     untrained: dict[str, tuple[float, ...]]
+    notes: tuple[str, ...] = ()
 
 
 def aggregate(records: Iterable[Record]) -> list[Row]:
@@ -141,4 +143,5 @@ def _row(records: Sequence[Record]) -> Row:
         scores={name: summarise(value, name) for name, value in values.items()},
         errors=dict(errors),
         untrained={name: tuple(value) for name, value in untrained.items()},
+        notes=tuple(dict.fromkeys(note for record in done for note in record.notes)),
     )

@@ -17,7 +17,7 @@ from disent_bench.leaderboard.statistics import Row, ScoreSummary
 Cell = TypeVar("Cell")
 
 MISSING = "-"
-UNTRAINED = "(untrained)"
+UNTRAINED = "untrained"
 
 HEADINGS = {
     "mig": "MIG",
@@ -55,13 +55,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """What one printed table says; ``untrained`` is the reference at its foot."""
+    """What one printed table says; ``untrained`` are the references at its foot, one for each network, by label."""
 
     title: str
     notes: tuple[str, ...]
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
-    untrained: dict[str, float]
+    untrained: dict[str, dict[str, float]]
     footnotes: tuple[str, ...]
 
 
@@ -86,7 +86,7 @@ def tables(rows: Iterable[Row]) -> list[Table]:
 
 
 def grid(table: Table, text: Callable[[str], Cell], cell: Callable[[ScoreSummary, bool], Cell]) -> list[list[Cell]]:
-    """Return the body of ``table``: label, number of seeds and scores; the untrained reference is last.
+    """Return the body of ``table``: label, number of seeds and scores; untrained references are last.
 
     Args:
         table: what to lay out.
@@ -98,9 +98,9 @@ def grid(table: Table, text: Callable[[str], Cell], cell: Callable[[ScoreSummary
         scores = [(line.row.scores.get(column.key), column.key in line.best) for column in table.columns]
         cells = [text(MISSING) if score is None else cell(score, best) for score, best in scores]
         body.append([text(line.label), text(str(len(line.row.seeds))), *cells])
-    if table.untrained:
-        means = [table.untrained.get(column.key) for column in table.columns]
-        body.append([text(UNTRAINED), text(""), *(text(MISSING if m is None else number(m)) for m in means)])
+    for label, reference in table.untrained.items():
+        means = [reference.get(column.key) for column in table.columns]
+        body.append([text(label), text(""), *(text(MISSING if m is None else number(m)) for m in means)])
     return body
 
 
@@ -160,7 +160,11 @@ def _table(rows: Sequence[Row], versions: str) -> Table:
         columns=columns,
         lines=lines,
         untrained=_untrained(columns, rows),
-        footnotes=(*_abbreviations(columns), *(note for line in lines for note in _reasons(line, columns))),
+        footnotes=(
+            *_abbreviations(columns),
+            *dict.fromkeys(note for row in rows for note in row.notes),
+            *(note for line in lines for note in _reasons(line, columns)),
+        ),
     )
 
 
@@ -242,10 +246,36 @@ def _best(key: str, rows: Sequence[Row]) -> set[int]:
     return {place for place, score in scores.items() if number(score.mean) == top}
 
 
-def _untrained(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, float]:
-    """Return the mean over all runs of the table, for the scores that were taken before training."""
-    values = {column.key: [v for row in rows for v in row.untrained.get(column.key, ())] for column in columns}
-    return {key: fmean(found) for key, found in values.items() if found}
+def _untrained(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+    """Return the mean over all runs of each network, for the scores that were taken before training, by label."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[settings_text(_network(row))].append(row)
+    networks = {name: _network(group[0]) for name, group in groups.items()}
+    references = {}
+    for name, group in groups.items():
+        values = {column.key: [v for row in group for v in row.untrained.get(column.key, ())] for column in columns}
+        means = {key: fmean(found) for key, found in values.items() if found}
+        own = {
+            key: value
+            for key, value in networks[name].items()
+            if any(other.get(key, MISSING) != value for other in networks.values())
+        }
+        if means:
+            references[f"({UNTRAINED}, {settings_text(own)})" if own else f"({UNTRAINED})"] = means
+    return references
+
+
+def _network(row: Row) -> dict[str, Any]:
+    """The settings and versions that an untrained network depends on."""
+    config = row.config
+    if not config:
+        return {}
+    if not config.get("terms"):
+        return {"method": row.method, **_flat({"methods": config.get("methods", {})})}
+    version = f"network {config.get('network')}"
+    told = {version: config["versions"][version]} if version in config.get("versions", {}) else {}
+    return {**_flat({name: config.get(name) for name in ("network", "latent_dim", "bottleneck")}), **told}
 
 
 def _abbreviations(columns: Sequence[Column]) -> list[str]:

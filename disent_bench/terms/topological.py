@@ -51,6 +51,9 @@ class Topological(Term):
         quantile: each distance matrix is divided by this quantile of its entries, held constant; None divides by
             sqrt(n).
         routing: ``"exact"`` or ``"official"``.
+        max_deviation: points are dropped too where the moved latent lies more than this many standard deviations from
+            the mean. The slope of the shift has no bound, dz'/dz = phi(u) / phi(u'); this gives it one. None, as in
+            the paper and the authors' code, keeps them (`docs/decisions.md` tells what it does).
     """
 
     on_host = True
@@ -66,6 +69,7 @@ class Topological(Term):
         batch: Literal["same", "second"] = "same",
         quantile: float | None = 0.9,
         routing: Literal["exact", "official"] = "exact",
+        max_deviation: float | None = None,
         **common: Any,
     ) -> None:
         super().__init__(**common)
@@ -73,11 +77,14 @@ class Topological(Term):
             raise ValueError(f"shift is between 0 and 0.5 in CDF units, not {shift}")
         if quantile is not None and not 0.0 < quantile <= 1.0:
             raise ValueError(f"quantile is in (0, 1] or None, not {quantile}")
+        if max_deviation is not None and not 0.0 < max_deviation < float("inf"):
+            raise ValueError(f"max_deviation is a positive number of standard deviations or None, not {max_deviation}")
         choose("axis", axis, ("weight_norm", "uniform"))
         choose("latents", latents, ("sample", "mean"))
         choose("batch", batch, ("same", "second"))
         choose("routing", routing, ("exact", "official"))
         self.shift, self.power, self.max_bars, self.quantile = shift, power, max_bars, quantile
+        self.max_deviation = max_deviation
         self.axis, self.latents, self.batch, self.routing = axis, latents, batch, routing
         read = {"mean": {"posterior"}, "second": {"second"}}
         self.needs = frozenset({"decoder", "fitted"}.union(*(read.get(each, set()) for each in (latents, batch))))
@@ -95,7 +102,7 @@ class Topological(Term):
         norms = p.latent_norms.float() if self.axis == "weight_norm" else torch.ones(z.shape[1], device=z.device)
         latent = torch.multinomial(norms, 1, generator=generator)
         sign = 2.0 * torch.randint(2, (1,), generator=generator, device=z.device) - 1.0
-        moved, valid = shift_latent(z, latent, sign * self.shift)
+        moved, valid = shift_latent(z, latent, sign * self.shift, self.max_deviation)
         rows = valid.nonzero().squeeze(1)
         if len(rows) < MIN_POINTS:
             raise SkipStep
@@ -122,21 +129,27 @@ def _image_distances(logits: Tensor) -> Tensor:
     return euclidean_distances(torch.sigmoid(logits).flatten(1))
 
 
-def shift_latent(z: Tensor, latent: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+def shift_latent(z: Tensor, latent: Tensor, shift: Tensor, max_deviation: float | None = None) -> tuple[Tensor, Tensor]:
     """Shift one latent of a batch through its Gaussian CDF (Balabin et al. 2024, eq. 1).
 
     Args:
         z: latents, shape ``(n, d)``.
         latent: index of the latent that moves, shape ``(1,)``.
         shift: signed shift in CDF units, shape ``(1,)``.
+        max_deviation: largest ``|u'|``, in standard deviations, of a point that is kept; None for any.
 
     Returns:
         The shifted latents ``(n, d)``, differentiable in ``z`` (the batch's mean and standard deviation included),
-        and the mask ``(n,)`` of points whose CDF value stays inside (0, 1); rows outside the mask are unmoved.
+        and the mask ``(n,)`` of points whose CDF value stays inside (0, 1), and ``|u'|`` within ``max_deviation``;
+        rows outside the mask are unmoved.
     """
     column = z.index_select(1, latent).squeeze(1).double()  # float64: Phi saturates at 1 early in float32
     mean, std = column.mean(), column.std()
     target = torch.special.ndtr((column - mean) / std) + shift.double()
     valid = (target > 0.0) & (target < 1.0)
-    moved = torch.special.ndtri(target.where(valid, 0.5)) * std + mean
+    deviation = torch.special.ndtri(target.where(valid, 0.5))
+    if max_deviation is not None:
+        valid = valid & (deviation.abs() <= max_deviation)
+        deviation = deviation.where(valid, 0.0)
+    moved = deviation * std + mean
     return z.index_copy(1, latent, moved.where(valid, column).to(z.dtype)[:, None]), valid

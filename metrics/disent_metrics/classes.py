@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+
 from disent_metrics.functional.geometry import Cost, Transport
 from disent_metrics.functional.topology import Divergence
 from disent_metrics.functional.udr import LASSO_PENALTY, Relation, unsupervised_disentanglement_ranking

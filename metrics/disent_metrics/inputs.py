@@ -11,12 +11,12 @@ Factors = NDArray[np.int64]
 
 NOT_CLASSES = (
     "{name} has type {type}; integer class indices are needed, one class for each value that a factor takes: cut "
-    "continuous values into bins first, about 20 of them (np.digitize(column, np.histogram_bin_edges(column, 20)[1:-1]))"
+    "continuous values into bins first, about 20: np.digitize(column, np.histogram_bin_edges(column, 20)[1:-1])"
 )
 
 
 class TooFewSamplesError(ValueError):
-    """The score does not exist on these samples and may on more: fewer than it needs, one class only, a partial grid."""
+    """The score does not exist on these samples and may on more: too few, one class only, a part of the grid."""
 
 
 class Split(NamedTuple):

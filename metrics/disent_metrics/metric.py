@@ -155,7 +155,7 @@ class ScoreMetric(Metric):
     def _sync_dist(
         self, dist_sync_fn: Callable[..., Any] = gather_all_tensors, process_group: Any | None = None
     ) -> None:
-        """Gather, where the base class hangs if ranks hold other types or numbers of dimensions, as an empty one does."""
+        """Gather; the base class hangs where ranks hold other types or numbers of dimensions, as an empty one does."""
         names, group = self._list_states(), process_group or self.process_group
         own = {name: concatenated(getattr(self, name), name) for name in names if len(getattr(self, name)) > 0}
         kinds = torch.tensor([TYPES.index(own[name].dtype) if name in own else 0 for name in names], device=self.device)

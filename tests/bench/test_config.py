@@ -78,6 +78,28 @@ def test_the_key_holds_what_the_result_depends_on() -> None:
     assert key("vae") == key("vae", **{"scores.num_train": 77}), "scoring has a key of its own"
 
 
+def test_what_was_typed_and_changes_nothing_is_no_change() -> None:
+    typed = {
+        "beta2": 0.999,
+        "batch_size": 64,
+        "methods.beta_tcvae.beta": 6.0,
+        "methods.topdis.gamma": 5,
+        "terms.topological.power": 1.0,
+        "scores.num_train": 5000,
+        "scores.mig.num_bins": 20,
+        "steps": 7,
+        "scores.sap.num_bins": 20,
+    }
+    plain = resolve("topdis", "dsprites", "quick")
+    typed["methods.beta_tcvae.beta"] = plain.methods["beta_tcvae"]["beta"]
+    typed.pop("scores.sap.num_bins")
+    config = resolve("topdis", "dsprites", "quick", overrides=typed)
+    assert config.changes == {"steps": 7}
+    assert config.scoring == plain.scoring
+    changed = {"terms.topological.power": 2.0, "scores.mig.num_bins": 10, "methods.topdis.gamma": 4}
+    assert resolve("topdis", "dsprites", "quick", overrides=changed).changes == changed
+
+
 def test_the_key_is_the_same_in_every_process() -> None:
     program = "import disent_bench.methods; from disent_bench.config.resolve import resolve; "
     program += "print(resolve('topdis', 'toy_grid', 'quick').key('data'))"

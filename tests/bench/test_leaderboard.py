@@ -332,3 +332,27 @@ def test_imports_no_training_code() -> None:
     ours = {name.split(".")[1] for name in out.split() if name.startswith("disent_bench.")}
     assert ours <= {"leaderboard", "runs", "files", "registry"}
     assert not {"torch", "lightning"} & set(out.split())
+
+
+# Untrained references and notes
+
+
+def network(latent_dim: int, value: float, **changed: Any) -> Record:
+    config = {**CONFIG, "network": "roth2023", "latent_dim": latent_dim, "bottleneck": {"name": "gaussian"}}
+    fields = {"key": f"k{latent_dim}", "config": config, "untrained": {"mig": value}, "scores": {"mig": 0.5}}
+    return record(0, **{**fields, **changed})
+
+
+def test_networks_that_differ_have_an_untrained_line_each() -> None:
+    (table,) = tables(aggregate([network(10, 0.01), network(30, 0.03), network(10, 0.02, method="vae", key="v")]))
+    assert table.untrained == {
+        "(untrained, latent_dim=10)": {"mig": pytest.approx(0.015)},
+        "(untrained, latent_dim=30)": {"mig": 0.03},
+    }
+    (table,) = tables(aggregate([network(10, 0.01), network(10, 0.02, method="vae", key="v")]))
+    assert table.untrained == {"(untrained)": {"mig": pytest.approx(0.015)}}
+
+
+def test_what_to_know_of_the_data_stands_below_the_table_once() -> None:
+    (table,) = tables(aggregate([network(10, 0.01, notes=("few images",)), network(30, 0.03, notes=("few images",))]))
+    assert table.footnotes.count("few images") == 1

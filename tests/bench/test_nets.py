@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from disent_bench.module import resolve_precision
 from disent_bench.nets import build_network
@@ -38,10 +39,21 @@ def test_initialisation_follows_the_source() -> None:
     encoder, decoder = build_network("locatello2019", (1, 64, 64))
     weight = encoder.features[0].weight.detach()  # Glorot: bound sqrt(6 / (fan in + fan out)), 16 and 512
     assert float(weight.abs().max()) <= (6 / (16 + 512)) ** 0.5
-    assert float(decoder.first.bias.abs().max()) == 0.0
+    assert not decoder.first.bias.any()
+    for head in encoder.head.weight.detach().split(10):  # the limit of a head of its own, not of both together
+        assert (6 / (256 + 20)) ** 0.5 < head.abs().max() <= (6 / (256 + 10)) ** 0.5
     torch.manual_seed(0)
     encoder, _ = build_network("topdis_large", (1, 64, 64))
     assert float(encoder.features[2].weight.std()) == pytest.approx(0.02, rel=0.05)
+
+
+def test_biases_start_as_torch_does_where_the_source_leaves_them() -> None:
+    encoder, decoder = build_network("roth2023", (1, 64, 64))
+    layers = [m for net in (encoder, decoder) for m in net.modules() if getattr(m, "bias", None) is not None]
+    assert len(layers) == 12
+    for layer in layers:
+        bound = nn.init._calculate_fan_in_and_fan_out(layer.weight)[0] ** -0.5
+        assert 0.5 * bound < layer.bias.detach().abs().max() <= bound or layer.bias.numel() < 4
 
 
 def test_bad_requests_are_refused() -> None:

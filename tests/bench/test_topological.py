@@ -135,3 +135,16 @@ def test_the_second_batch_is_used_when_asked_for() -> None:
 def test_bad_settings_are_refused(bad: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         Topological(**bad)
+
+
+def test_a_bound_on_the_deviation_drops_the_points_that_the_shift_throws_far() -> None:
+    z = torch.linspace(-2.5, 1.1, 64, dtype=torch.float64)[:, None]
+    arguments = torch.tensor([0]), torch.tensor([0.125])
+    (free, inside), (bound, kept) = shift_latent(z, *arguments), shift_latent(z, *arguments, 1.5)
+    deviation = (free[:, 0] - z.mean()) / z.std()
+    assert torch.equal(kept, inside & (deviation <= 1.5))
+    assert 0 < kept.sum() < inside.sum()
+    assert torch.equal(bound[kept], free[kept])
+    assert torch.equal(bound[~kept], z[~kept])
+    with pytest.raises(ValueError, match="max_deviation is a positive number"):
+        Topological(max_deviation=0.0)

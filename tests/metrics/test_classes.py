@@ -2,8 +2,6 @@
 
 import inspect
 import pickle
-import subprocess
-import sys
 
 import disent_metrics
 import disent_metrics.functional
@@ -118,4 +116,3 @@ def test_third_is_held_out_without_test_data(worlds):
     codes, factors, _, _ = worlds.perfect.split()
     metric.update(torch.tensor(codes), torch.tensor(factors))
     assert metric.compute() > 0.3
-

@@ -38,7 +38,9 @@ def test_whole_grid_is_seen_by_scores_without_a_test_set(worlds):
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_whole_grid_comes_in_its_own_order_without_shuffling(worlds, shuffle):
     options = {"num_train": 40, "num_test": 20, "replace": False, "whole_grid": True, "shuffle": shuffle}
-    protocol = ScoreProtocol("p", ("factorized_support",), settings={"factorized_support": {"batch_size": 8}}, **options)
+    protocol = ScoreProtocol(
+        "p", ("factorized_support",), settings={"factorized_support": {"batch_size": 8}}, **options
+    )
     codes = worlds.mixed.represent(GRID).astype("float32")
     in_order = factorized_support(codes, batch_size=8)["factorized_support"]
     score = evaluate(worlds.mixed.represent, (3, 4, 5), protocol).scores["factorized_support"]

@@ -81,7 +81,7 @@ def geometry_score(
     if len(set(counts)) > 1 or counts[0] < MIN_SAMPLES:
         kind = ValueError if len(set(counts)) > 1 else TooFewSamplesError
         raise kind(
-            f"points, latents and decoded have {counts} rows; one row per sample, at least {MIN_SAMPLES}, is needed in each"
+            f"points, latents and decoded have {counts} rows; one row per sample, at least {MIN_SAMPLES}, is needed"
         )
     of_images, of_codes, of_decoded = (cost_matrix(cloud, cost) for cloud in clouds)
     numbers = {}
