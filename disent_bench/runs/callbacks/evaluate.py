@@ -47,12 +47,13 @@ def score_module(module: LightningModule, grid: FactorGrid, protocol: ScoreProto
     Where many test draws show images of the training draws, a note says so.
     """
     result = _scored(module, grid, protocol)
-    seen = 1 - (1 - 1 / max(1, len(grid.available))) ** protocol.num_train if protocol.replace else 0.0
+    images = int(np.size(grid.available)) if grid.present is not None else len(grid)
+    seen = 1 - (1 - 1 / images) ** protocol.num_train if protocol.replace else 0.0
     if seen <= MUCH_SEEN or grid.nuisance:
         return result
     note = (
         f"about {seen:.0%} of the test draws show images of the training draws as well, for there are "
-        f"{len(grid.available)} images: scores with a test set say little of images that were not seen"
+        f"{images} images: scores with a test set say little of images that were not seen"
     )
     return replace(result, notes=(*result.notes, note))
 
