@@ -375,7 +375,7 @@ class UnsupervisedDisentanglementRanking(ScoreMetric):
         self.codes.append(torch.cat(models, dim=1))
         self.widths.append(torch.tensor([widths], device=self.device))
 
-    def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
+    def compute(self) -> dict[str, Tensor]:
         """One number per model, ``{"udr": (models,)}``, in the order of ``update``; higher is better.
 
         NaN, with one warning, where there are too few images.

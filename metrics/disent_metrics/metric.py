@@ -43,7 +43,7 @@ def as_rows(values: Any, name: str, device: torch.device) -> Tensor:
     return rows.to(device, kind, copy=True)
 
 
-def concatenated(blocks: Sequence[Tensor] | Tensor, name: str) -> Tensor:
+def concatenated(blocks: list[Tensor] | Tensor, name: str) -> Tensor:
     """All rows of a state; see ``check_columns``."""
     check_columns(blocks, name)
     return dim_zero_cat(blocks)

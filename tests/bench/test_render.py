@@ -167,7 +167,7 @@ def test_the_untrained_reference_is_a_mean_over_runs_and_never_best() -> None:
         ]
     )
     (table,) = tables(rows)
-    assert table.untrained == {"mig": pytest.approx(0.6)}
+    assert table.untrained == {"(untrained)": {"mig": pytest.approx(0.6)}}
     assert best(rows, "mig") == {"b"}
     assert lines(render(rows, "markdown"), "| (untrained)") == ["| (untrained) |  | 0.600 |"]
 
