@@ -96,17 +96,21 @@ class _Changes:
 
     wanted: Mapping[str, Mapping[str, Any]]
     built: dict[str, list[str]] = field(default_factory=dict)
+    effective: set[str] = field(default_factory=set)
 
 
 _CHANGES: ContextVar[_Changes | None] = ContextVar("changes", default=None)
 
 
 @contextmanager
-def changed(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+def changed(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[set[str]]:
     """Give whatever is built meanwhile the ``settings`` under its address, in place of what its builder passes.
 
     An address is ``terms.<name>`` of a term, ``bottleneck`` of the bottleneck. So a recipe builds its objective once,
     with all that the user has set.
+
+    Yields:
+        The full names of those that, as things are built, turn out to differ from what they would have been.
 
     Raises:
         ValueError: if a setting belongs to nothing that was built.
@@ -114,7 +118,7 @@ def changed(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
     changes = _Changes(settings)
     token = _CHANGES.set(changes)
     try:
-        yield
+        yield changes.effective
     finally:
         _CHANGES.reset(token)
     known = [f"{address}.{name}" for address, names in changes.built.items() for name in names]
@@ -143,8 +147,10 @@ class Configured(type):
         changes = _CHANGES.get()
         if changes is not None:
             changes.built[cls.address] = list(hints)
-            wanted = changes.wanted.get(cls.address, {})
-            given |= {name: value for name, value in wanted.items() if name in hints}
+            wanted = {name: value for name, value in changes.wanted.get(cls.address, {}).items() if name in hints}
+            before = {**defaults_of(cls), **given}
+            changes.effective |= {f"{cls.address}.{n}" for n, v in wanted.items() if n not in before or before[n] != v}
+            given |= wanted
         for name in given:
             if name not in hints:
                 raise unknown_name(f"setting of {cls.address}", name, hints)
@@ -162,11 +168,20 @@ class Configured(type):
 @cache
 def settings_of(cls: type) -> Mapping[str, Any]:
     """Return the keyword-only arguments of ``cls`` and its bases, the most general first, each with its type hint."""
-    arguments: dict[str, Any] = {}
+    return {p.name: hints.get(p.name, Any) for p, hints in _keyword_only(cls)}
+
+
+@cache
+def defaults_of(cls: type) -> Mapping[str, Any]:
+    """Return the defaults of the settings of ``cls`` that have one."""
+    return {p.name: p.default for p, _ in _keyword_only(cls) if p.default is not p.empty}
+
+
+def _keyword_only(cls: type) -> Iterator[tuple[inspect.Parameter, Mapping[str, Any]]]:
     for base in reversed(cls.__mro__):
         if isinstance(base, Configured) and "__init__" in vars(base):
             init = vars(base)["__init__"]
             hints = typing.get_type_hints(init)
-            parameters = inspect.signature(init).parameters.values()
-            arguments.update({p.name: hints.get(p.name, Any) for p in parameters if p.kind is p.KEYWORD_ONLY})
-    return arguments
+            for parameter in inspect.signature(init).parameters.values():
+                if parameter.kind is parameter.KEYWORD_ONLY:
+                    yield parameter, hints

@@ -21,10 +21,14 @@ DEFAULT_BASE = "beta_tcvae"
 
 @dataclass(frozen=True)
 class Model:
-    """What a sum of recipes trains: an objective, and the bottleneck that it reads."""
+    """What a sum of recipes trains: an objective, and the bottleneck that it reads.
+
+    ``effective`` names the changed settings that differ from what the recipes give.
+    """
 
     objective: Objective
     bottleneck: Bottleneck
+    effective: frozenset[str] = frozenset()
 
 
 def parse_method(text: str) -> list[str]:
@@ -110,7 +114,7 @@ def build_model(
     Raises:
         ValueError: if a recipe does not give what it should, or a change fits nothing.
     """
-    with changed(changes or {}):
+    with changed(changes or {}) as effective:
         built = {name: METHODS[name].factory(**arguments) for name, arguments in recipes.items()}
         base, *regularisers = built
         objective = built[base].objective()
@@ -127,6 +131,6 @@ def build_model(
         for name, bottleneck in given:
             if not isinstance(bottleneck, Bottleneck):
                 raise ValueError(f"bottleneck() of method '{name}' returns a Bottleneck, not {bottleneck!r}")
-        model = Model(objective, given[0][1] if given else Gaussian())
+        model = Model(objective, given[0][1] if given else Gaussian(), frozenset(effective))
     BOTTLENECKS[model.bottleneck.name]
     return model

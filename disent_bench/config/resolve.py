@@ -67,11 +67,12 @@ def resolve(
     layers = [known, training_of(parts), of_protocol, _of_methods(chosen, parts), rest]
     folded: Tree = {}
     for layer in layers:
-        plain = dict(folded)
+        before = dict(folded)
         for key, value in layer.items():
             if key not in known:
                 raise unknown_name("setting", key, [*known, *_parts_of(parts, known)])
             folded[key] = check_type(key, value, hints[key])
+    changes = {key: value for key, value in rest.items() if key not in SCHEDULE_NAMES and folded[key] != before[key]}
     settings = Settings(**{key: value for key, value in folded.items() if not key.startswith("methods.")})
     methods = {name: _below(f"methods.{name}", folded) for name in parts}
     model = None
@@ -81,13 +82,8 @@ def resolve(
     else:
         settings = Settings(**{**asdict(settings), "precision": resolve_precision(settings.precision, _torch(device))})
         model = _built(methods, of_parts, known)
-        plain |= _settings_of(build_model(methods)) if of_parts else {}
-    scores = score_protocol(chosen, of_scores)
-    plain |= {
-        key: value
-        for key, value in of_scores.items()
-        if scores.identity() == score_protocol(chosen, _without(of_scores, key)).identity()
-    }
+        changes |= {key: value for key, value in of_parts.items() if key in model.effective}
+    changes |= effective_on_scores(chosen, of_scores)
     return RunConfig(
         method="+".join(names),
         dataset=dataset,
@@ -99,12 +95,8 @@ def resolve(
         methods=methods,
         bottleneck={} if model is None else {"name": model.bottleneck.name, **model.bottleneck.settings()},
         terms={} if model is None else model.objective.settings(),
-        scores=scores,
-        changes={
-            key: value
-            for key, value in typed.items()
-            if key not in SCHEDULE_NAMES and (key not in plain or plain[key] != folded.get(key, value))
-        },
+        scores=score_protocol(chosen, of_scores),
+        changes=changes,
         versions=versions_of(parts, model, settings, dataset),
         plugins=tuple(str(path) for path in plugins),
     )
@@ -118,6 +110,16 @@ def score_protocol(protocol: Protocol, changes: Mapping[str, Any]) -> ScoreProto
     """
     own = _nested(changes).get("scores", {})
     return ScoreProtocol.from_mapping(protocol.name, _merged({**protocol.scores, "version": protocol.version}, own))
+
+
+def effective_on_scores(protocol: Protocol, changes: Mapping[str, Any]) -> Tree:
+    """Return those of the ``changes`` without which a protocol's numbers would be others, in their order."""
+    kept = dict(changes)
+    for name in changes:
+        fewer = {key: value for key, value in kept.items() if key != name}
+        if score_protocol(protocol, fewer).identity() == score_protocol(protocol, kept).identity():
+            kept = fewer
+    return kept
 
 
 def _known(parts: Sequence[str]) -> tuple[Tree, Tree]:
@@ -155,19 +157,9 @@ def _parts_of(parts: Sequence[str], known: Tree) -> list[str]:
     """All settings of terms and bottleneck, for a message about one that does not exist."""
     if is_module(parts[0]):
         return []
-    return list(_settings_of(build_model({name: _below(f"methods.{name}", known) for name in parts})))
-
-
-def _settings_of(model: Model) -> Tree:
-    """Settings of terms and bottleneck, as one types them."""
-    terms = {
-        f"terms.{name}.{k}": v for name, settings in model.objective.settings().items() for k, v in settings.items()
-    }
-    return {**terms, **{f"bottleneck.{key}": value for key, value in model.bottleneck.settings().items()}}
-
-
-def _without(changes: Mapping[str, Any], name: str) -> Tree:
-    return {key: value for key, value in changes.items() if key != name}
+    model = build_model({name: _below(f"methods.{name}", known) for name in parts})
+    terms = [f"terms.{name}.{key}" for name, settings in model.objective.settings().items() for key in settings]
+    return [*terms, *(f"bottleneck.{key}" for key in model.bottleneck.settings())]
 
 
 def _below(address: str, tree: Tree) -> Tree:

@@ -20,7 +20,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from disent_bench.config.protocols import load_protocol
-from disent_bench.config.resolve import score_protocol
+from disent_bench.config.resolve import effective_on_scores, score_protocol
 from disent_bench.config.run import RunConfig
 from disent_bench.files import write_atomically
 from disent_bench.module import DisentModule, NonFiniteLossError
@@ -165,7 +165,8 @@ def rescore(
     for name in changes or {}:
         if not name.startswith("scores."):
             raise ValueError(f"score changes how runs are scored, such as scores.num_train=5000, not {name}")
-    config = replace(config, scores=score_protocol(chosen, changes or {}), changes={**kept, **(changes or {})})
+    scores, own = score_protocol(chosen, changes or {}), effective_on_scores(chosen, changes or {})
+    config = replace(config, scores=scores, changes={**kept, **own})
     if folder.is_scored(config.scoring):
         return None
     grid = _data_module(config, seed, data_dir).grid

@@ -3,6 +3,7 @@ function."""
 
 import inspect
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -99,7 +100,7 @@ class ScoreMetric(Metric):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Collect a batch and return its own value, NaN if it has none."""
-        kept, count = self._copy_state_dict(), self._update_count
+        kept, count, on_cpu = self._copy_state_dict(), self._update_count, self.compute_on_cpu
         self._of_batch = True
         try:
             value = super().forward(*args, **kwargs)
@@ -109,7 +110,7 @@ class ScoreMetric(Metric):
         except BaseException:
             for name, state in kept.items():
                 setattr(self, name, state)
-            self._update_count = count
+            self._update_count, self.compute_on_cpu = count, on_cpu
             self._computed, self._enable_grad = None, False
             self._to_sync, self._should_unsync = self.sync_on_compute, True
             raise
@@ -138,9 +139,9 @@ class ScoreMetric(Metric):
             rank_zero_warn(message, UserWarning)
         self._warned = True
 
+    @abstractmethod
     def _numbers(self) -> dict[str, Any]:
         """Every number by its key."""
-        raise NotImplementedError
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Figure and axes with a value of ``compute`` or ``forward``, or a list of them; needs matplotlib."""

@@ -85,6 +85,8 @@ def test_grids_with_holes_and_with_a_nuisance(own: None, dataset: str, tmp_path:
     result = brought("topdis", dataset, tmp_path, data_dir, **{"methods.topdis.delay": 1})
     assert set(result.scores) == {"mig"}
     assert 0 <= result.scores["mig"] <= 1
+    seen = [note for note in result.notes if "of the test draws show images of the training draws" in note]
+    assert ["there are 51 images" in note for note in seen] == ([True] if dataset == "with_holes" else [])
 
 
 def test_a_second_batch(tmp_path: Path, data_dir: Path) -> None:

@@ -78,3 +78,14 @@ def worlds():
 def world(request):
     """Each of the three worlds in turn."""
     return WORLDS[request.param]
+
+
+@pytest.fixture(scope="session")
+def by_key():
+    """Numbers of a metric by key, whether it computes a scalar or a dictionary."""
+
+    def numbers(metric, computed):
+        given = computed if isinstance(computed, dict) else dict(zip(metric.bounds, [computed], strict=True))
+        return {key: value.item() for key, value in given.items()}
+
+    return numbers

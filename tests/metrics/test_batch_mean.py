@@ -28,12 +28,7 @@ def cases(seed, rows):
     ]
 
 
-def by_key(metric, numbers):
-    given = numbers if isinstance(numbers, dict) else dict(zip(metric.bounds, [numbers], strict=True))
-    return {key: value.item() for key, value in given.items()}
-
-
-def test_a_batch_without_a_value_is_passed_over():
+def test_a_batch_without_a_value_is_passed_over(by_key):
     metric, (_, _, arrays, extra) = Geometry(half_of_matched), cases(0, 6)[2]
     metric.update(*arrays)
     with pytest.warns(UserWarning, match="passes over a batch"):
@@ -44,7 +39,7 @@ def test_a_batch_without_a_value_is_passed_over():
 
 
 @pytest.mark.parametrize("case", range(3))
-def test_average_over_batches_and_processes(case):
+def test_average_over_batches_and_processes(case, by_key):
     (metric, function, first, extra), (other, _, second, _) = cases(0, 6)[case], cases(1, 18)[case]
     metric.update(*first)
     other.update(*second)

@@ -46,19 +46,13 @@ def batches(metric, world):
     ]  # fmt: skip
 
 
-def by_key(metric, numbers):
-    """Numbers by key, whether they came as a scalar or as a dictionary."""
-    given = numbers if isinstance(numbers, dict) else dict(zip(metric.bounds, [numbers], strict=True))
-    return {key: value.item() for key, value in given.items()}
-
-
 def feed(metric, portion):
     for codes, factors, options in portion:
         metric.update(codes, factors, **options)
 
 
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")
-def test_class_equals_function_and_resets(metric, worlds):
+def test_class_equals_function_and_resets(metric, worlds, by_key):
     first, second = batches(metric, worlds.mixed)
     for _ in range(2):
         feed(metric, first)

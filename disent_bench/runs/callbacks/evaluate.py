@@ -47,7 +47,7 @@ def score_module(module: LightningModule, grid: FactorGrid, protocol: ScoreProto
     Where many test draws show images of the training draws, a note says so.
     """
     result = _scored(module, grid, protocol)
-    images = int(np.size(grid.available)) if grid.present is not None else len(grid)
+    images = len(grid) if grid.present is None else int(grid.present.sum())
     seen = 1 - (1 - 1 / images) ** protocol.num_train if protocol.replace else 0.0
     if seen <= MUCH_SEEN or grid.nuisance:
         return result

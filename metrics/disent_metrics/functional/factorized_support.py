@@ -29,7 +29,8 @@ def factorized_support(codes: Any, *, batch_size: int = 128) -> dict[str, float]
     in squared units of the code (codes are not scaled, so scale changes the value).
 
     Args:
-        codes: Representation, real numbers ``(n, d)``, at least 2 samples, in random order.
+        codes: Representation, real numbers ``(n, d)``, at least 2 samples; their order decides the batches (the authors
+            keep that of the data set).
         batch_size: Samples per batch, at least 2.
 
     Returns:
