@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import lightning
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from disent_bench.bottlenecks.bottleneck import Bottleneck
@@ -17,6 +18,7 @@ from disent_bench.forward import Pass, Rule
 from disent_bench.nets import build_network
 from disent_bench.objective import Objective, all_terms
 from disent_bench.players import Optimizer, Played, check_needs, gather, play
+from disent_bench.registry import BOTTLENECKS
 from disent_bench.streams import Stream, seeded_apart
 
 
@@ -42,7 +44,7 @@ class Training(Optimizer):
     @property
     def of_optimizer(self) -> Optimizer:
         """The part that the model's optimiser reads."""
-        return Optimizer(self.optimizer, self.learning_rate, self.beta1, self.beta2, self.weight_decay)
+        return Optimizer(**{each.name: getattr(self, each.name) for each in fields(Optimizer)})
 
 
 def resolve_precision(precision: str, device: torch.device | None = None) -> str:
@@ -62,13 +64,18 @@ class DisentModule(lightning.LightningModule):
     Batches offer ``images``, float ``(b, c, h, w)`` in [0, 1], and ``second`` (images again, or None): a second,
     independent batch, or the partners of the first if the data are pairs.
 
+    In a plain `lightning.Trainer` it trains on one device, in the precision and with the clipping of ``training``.
+    ``loss``, ``raw/...`` and ``weighted/...`` are logged every ``log_every`` steps, on validation batches
+    ``val/reconstruction_mse``. Checkpoints load with ``DisentModule.load_from_checkpoint``; the arguments are kept in
+    ``hparams`` as plain data.
+
     Args:
-        objective: of the model.
+        objective: of the model, or its `disent_bench.objective.Objective.settings`.
         image_shape: ``(channels, height, width)``.
         n_train: number of images in the training set.
-        training: settings of networks and optimisation.
+        training: settings of networks and optimisation, or a mapping of them.
         log_every: steps between two logged lines.
-        bottleneck: between encoder and latents, a Gaussian posterior if None.
+        bottleneck: between encoder and latents, a Gaussian posterior if None; or its ``name`` and settings.
         data: what the batches offer beside images, ``"second"`` or ``"pair"``.
 
     Raises:
@@ -79,19 +86,24 @@ class DisentModule(lightning.LightningModule):
 
     def __init__(
         self,
-        objective: Objective,
+        objective: Objective | Mapping[str, Mapping[str, Any]],
         image_shape: tuple[int, int, int],
         n_train: int,
-        training: Training | None = None,
+        training: Training | Mapping[str, Any] | None = None,
         log_every: int = 50,
-        bottleneck: Bottleneck | None = None,
+        bottleneck: Bottleneck | Mapping[str, Any] | None = None,
         data: Iterable[str] = ("second",),
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.training_settings = training or Training()
-        self.bottleneck = bottleneck or Gaussian()
-        settings = self.training_settings
+        if not isinstance(objective, Objective):
+            objective = Objective.from_settings(objective)
+        if not isinstance(bottleneck, Bottleneck):
+            given = {"name": Gaussian.name, **(bottleneck or {})}
+            bottleneck = BOTTLENECKS[given.pop("name")].factory(**given)
+        self.training_settings = training if isinstance(training, Training) else Training(**(training or {}))
+        self.bottleneck: Bottleneck = bottleneck
+        settings, data = self.training_settings, sorted(data)
         self.encoder, decoder = build_network(
             settings.network, image_shape, settings.latent_dim, self.bottleneck.num_features(settings.latent_dim)
         )
@@ -113,6 +125,16 @@ class DisentModule(lightning.LightningModule):
         self.step = 0
         self.register_buffer("clock", torch.zeros((), dtype=torch.int64), persistent=False)
         self.last: Mapping[str, Tensor] = {}
+        arguments = {
+            "objective": objective.settings(),
+            "image_shape": list(image_shape),
+            "n_train": n_train,
+            "training": asdict(settings),
+            "log_every": log_every,
+            "bottleneck": {"name": bottleneck.name, **bottleneck.settings()},
+            "data": data,
+        }
+        self.save_hyperparameters(arguments, logger=False)
 
     @property
     def objective(self) -> Objective:
@@ -131,6 +153,27 @@ class DisentModule(lightning.LightningModule):
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """One optimiser for each player, the model's first."""
         return [player.configure_optimizer() for player in self.players]
+
+    def setup(self, stage: str) -> None:
+        """Refuse what a step of several players cannot do in a trainer.
+
+        Raises:
+            MisconfigurationException: if the trainer has several devices or a precision of its own.
+        """
+        if stage == "fit" and self.trainer.world_size > 1:
+            raise MisconfigurationException(
+                f"a DisentModule trains on one device, not {self.trainer.world_size}: its terms compare the images of "
+                "a whole batch; use Trainer(devices=1), and processes side by side for several seeds"
+            )
+        if stage == "fit" and self.trainer.precision != "32-true":
+            raise MisconfigurationException(
+                f"a DisentModule chooses its precision by Training(precision=...), not Trainer({self.trainer.precision}"
+                "): its terms are computed in float32"
+            )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the codes of images ``(b, c, h, w)`` in [0, 1], as `encode` does."""
+        return self.encode(images)
 
     def features(self, images: Tensor) -> Tensor:
         """Return what the encoder makes of images ``(b, c, h, w)`` in [0, 1]."""
@@ -204,6 +247,12 @@ class DisentModule(lightning.LightningModule):
         if self.step % self.log_every == 0:
             self._log(played)
 
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Log how well images are reconstructed from their codes: squared error, summed over pixels, mean of images."""
+        if self.decoder is not None:
+            error = (self.decode(self.encode(batch.images)) - batch.images).square().flatten(1).sum(1).mean()
+            self.log("val/reconstruction_mse", error, batch_size=len(batch.images))
+
     def _measured(self, played: list[Played]) -> dict[str, float | Tensor]:
         values: dict[str, float | Tensor] = {}
         for player, moved in zip(self.players, played, strict=True):
@@ -229,8 +278,9 @@ class DisentModule(lightning.LightningModule):
             for term in player.objective:
                 if skipped := int(term.skipped):
                     values[f"{term.name}/skipped_steps"] = float(skipped)
-        for logger in self.loggers:
+        for logger in self.loggers:  # at the step counted here; Lightning's own counts each player's
             logger.log_metrics(values, step=self.step)
+        self.log_dict(values, logger=False, on_step=True, on_epoch=False)
 
     def skipped(self) -> dict[str, int]:
         """Return how many steps each term was left out of, by its name, where it was; also whole steps, by player."""

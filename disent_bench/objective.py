@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from disent_bench.forward import Pass
-from disent_bench.registry import unknown_name
-from disent_bench.signatures import Configured, settings_of
+from disent_bench.registry import TERMS, unknown_name
+from disent_bench.signatures import Configured, changed, settings_of
 from disent_bench.streams import Stream, seeded_apart
 from disent_bench.weights import Weight, make_weight
 
@@ -208,6 +209,22 @@ class Objective(nn.Module):
     def settings(self) -> dict[str, dict[str, Any]]:
         """Return the settings of each term by its name, those of opponents' terms included."""
         return {term.name: term.settings() for term in all_terms(self)}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Mapping[str, Any]]) -> Objective:
+        """Return the objective, with fresh terms, that said its `settings` so.
+
+        Raises:
+            ValueError: if a term is not registered, or a setting does not fit.
+        """
+        import_module("disent_bench.terms")
+        with changed({f"terms.{name}": values for name, values in settings.items()}):
+            built = {name: TERMS[name].factory(**values) for name, values in settings.items()}
+            players = [player for term in built.values() for player in term.opponents()]
+            opposing = {term.name for player in players for term in all_terms(player.objective)}
+            objective = cls(*(TERMS[name].factory(**settings[name]) for name in built if name not in opposing))
+            objective.opponents()  # built while their settings are known
+        return objective
 
 
 def all_terms(objective: Objective) -> list[Term]:

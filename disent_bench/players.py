@@ -36,6 +36,8 @@ class Optimizer:
         beta1: decay of the first moment.
         beta2: decay of the second moment.
         weight_decay: L2 penalty of Adam, decoupled decay of AdamW.
+        gradient_clip: largest Euclidean norm of the gradient, to which a larger one is scaled before the step; None for
+            no bound.
     """
 
     optimizer: Literal["adam", "adamw"] = "adam"
@@ -43,6 +45,7 @@ class Optimizer:
     beta1: float = 0.9
     beta2: float = 0.999
     weight_decay: float = 0.0
+    gradient_clip: float | None = None
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimiser, its step fused; on a GPU it can be captured in a graph."""
@@ -147,6 +150,8 @@ def play(
             continue
         optimizers[place].zero_grad()
         cosines = accumulate_gradients(player.objective, parts, player.networks, retain_graph=place < len(players) - 1)
+        if (largest := player.optimizer_settings.gradient_clip) is not None:
+            nn.utils.clip_grad_norm_(player.own_parameters(), largest)
         played.append(Played(parts, cosines))
     for optimizer, moved in zip(optimizers, played, strict=True):
         if moved.parts:

@@ -11,10 +11,14 @@ import torch
 from torch import Tensor
 
 from disent_datasets.catalogue import load
+from disent_datasets.factors import FactorSpace
 from disent_datasets.grid import FactorGrid
 from disent_datasets.residence import Gather, Residence, place
 from disent_datasets.sampling.samplers import make_sampler
 from disent_datasets.sampling.stream import BatchStream
+
+VALIDATION_SEED = 2**32 - 1
+"""Of the stream that validation batches are drawn from; runs have smaller ones."""
 
 
 class Batch(NamedTuple):
@@ -22,12 +26,13 @@ class Batch(NamedTuple):
 
     ``images`` uint8 (b, c, h, w), channels-last, where the grid's ``scale`` means 1.0; ``indices`` int64
     (b,), the image numbers; ``second`` the images of a second batch, independent of the first unless the sampler
-    is about pairs, or None.
+    is about pairs, or None; ``factors`` int64 (b, k), the ground truth of ``images``.
     """
 
     images: Tensor
     indices: Tensor
     second: Tensor | None = None
+    factors: Tensor | None = None
 
 
 class BatchLoader:
@@ -41,20 +46,35 @@ class BatchLoader:
         stream: which images each step has.
         gather: fetches them.
         num_batches: batches in one pass, endless if None.
+        space: the factors that image numbers stand for.
+        share: ``(rank, world size)`` of a process that trains with others; each has every ``world size``-th step of
+            the stream.
     """
 
-    def __init__(self, stream: BatchStream, gather: Gather, num_batches: int | None = None) -> None:
+    def __init__(
+        self,
+        stream: BatchStream,
+        gather: Gather,
+        num_batches: int | None = None,
+        *,
+        space: FactorSpace,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
         self.stream = stream
         self.gather = gather
         self.num_batches = num_batches
+        self.space = space
+        self.rank, self.world = share
         self.next_step = stream.start
 
     def batch(self, step: int) -> Batch:
         """The batch of one training step."""
-        first, second = self.stream.step(step)
-        nuisance = self.stream.nuisance(step)
+        drawn = step * self.world + self.rank
+        first, second = self.stream.step(drawn)
+        nuisance = self.stream.nuisance(drawn)
         images = self.gather(first, nuisance)
-        return Batch(images, torch.from_numpy(first), None if second is None else self.gather(second, nuisance))
+        partners = None if second is None else self.gather(second, nuisance)
+        return Batch(images, torch.from_numpy(first), partners, torch.from_numpy(self.space.factors(first)))
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of one pass."""
@@ -81,8 +101,31 @@ class BatchLoader:
         self.next_step = state_dict.get("next_step", self.next_step)
 
 
+class FixedBatches:
+    """The same few batches at each pass.
+
+    Args:
+        loader: whose first pass it is.
+    """
+
+    def __init__(self, loader: BatchLoader) -> None:
+        self.loader = loader
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches."""
+        return (self.loader.batch(step) for step in range(len(self)))
+
+    def __len__(self) -> int:
+        """Batches in a pass."""
+        return len(self.loader)
+
+
 class DisentDataModule(lightning.LightningDataModule):
     """A registered data set as whole batches of uint8 images, drawn i.i.d. from its factors unless said otherwise.
+
+    Batches for validation are the same at each pass and for every ``seed``: ``validation_images`` of the training
+    distribution, drawn apart from the training stream (of one data set in this field, all images are training images).
+    Several ranks of one training draw different batches.
 
     Args:
         name: a registered data set.
@@ -100,6 +143,7 @@ class DisentDataModule(lightning.LightningDataModule):
             differs from the first in few factors), ``"correlated"`` or ``"held_out"``; see
             `disent_datasets.sampling.samplers`.
         sampler_options: the sampler's own arguments.
+        validation_images: about how many images a validation has, whole batches of them.
 
     Raises:
         ValueError: as the data set is loaded, if there is no such data set, sampler or option.
@@ -120,6 +164,7 @@ class DisentDataModule(lightning.LightningDataModule):
         residence: Residence = "auto",
         sampler: str = "uniform",
         sampler_options: Mapping[str, Any] | None = None,
+        validation_images: int = 5_000,
     ) -> None:
         super().__init__()
         self.dataset = name
@@ -134,7 +179,9 @@ class DisentDataModule(lightning.LightningDataModule):
         self.residence = residence
         self.sampler = sampler
         self.sampler_options = sampler_options
+        self.validation_images = validation_images
         self._grid: FactorGrid | None = None
+        self._gathers: dict[torch.device, Gather] = {}
 
     @property
     def grid(self) -> FactorGrid:
@@ -153,11 +200,27 @@ class DisentDataModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> BatchLoader:
         """The stream of batches, from step ``first_batch`` on."""
+        return self._loader(self.seed, self.first_batch, self.num_batches)
+
+    def val_dataloader(self) -> FixedBatches:
+        """A fixed pass over batches drawn as the training's are, with a seed of its own."""
+        world = 1 if self.trainer is None else self.trainer.world_size
+        return FixedBatches(self._loader(VALIDATION_SEED, 0, max(1, self.validation_images // self.batch_size // world)))
+
+    def _loader(self, seed: int, start: int, num_batches: int | None) -> BatchLoader:
         sampler = make_sampler(self.sampler, self.grid, self.sampler_options)
-        stream = BatchStream(
-            self.grid, self.batch_size, self.seed, self.first_batch, second=self.second, sampler=sampler
+        return BatchLoader(
+            BatchStream(self.grid, self.batch_size, seed, start, second=self.second, sampler=sampler),
+            self._gathered_by(self._device()),
+            num_batches,
+            space=self.grid.space,
+            share=(0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size),
         )
-        return BatchLoader(stream, place(self.grid, self.residence, self._device()), self.num_batches)
+
+    def _gathered_by(self, device: torch.device) -> Gather:
+        if device not in self._gathers:  # training and validation share what lies on a device
+            self._gathers = {device: place(self.grid, self.residence, device)}
+        return self._gathers[device]
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turn uint8 images into float32 in [0, 1], on the device that holds them."""

@@ -119,6 +119,8 @@ class RunConfig:
         left_out = ["method", "note", "protocol", "version", "changes", "scores", "plugins", *SCHEDULE_NAMES]
         for name in [*left_out, *(["methods"] if self.terms else [])]:
             meaning.pop(name)
+        if meaning.get("gradient_clip") is None:  # keys of runs from before there was this setting stay
+            meaning.pop("gradient_clip", None)
         return meaning
 
 

@@ -44,6 +44,8 @@ class Settings(Training):
             raise ValueError(f"evaluate_every is 0 (never) or a number of steps, not {self.evaluate_every}")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate is above 0, not {self.learning_rate}")
+        if self.gradient_clip is not None and not self.gradient_clip > 0:
+            raise ValueError(f"gradient_clip is above 0, or null for no bound, not {self.gradient_clip}")
         if not self.weight_decay >= 0:
             raise ValueError(f"weight_decay is 0 or above, not {self.weight_decay}")
 

@@ -128,7 +128,7 @@ def _rehearse(config: RunConfig, grid: FactorGrid, sampler: Any) -> None:
             module.step = max(term.start for term in all_terms(module.objective))
             module.play(module.run_pass(*images), module.configure_optimizers())
         else:
-            batch = Batch(images[0], torch.from_numpy(first))
+            batch = Batch(images[0], torch.from_numpy(first), None, torch.from_numpy(grid.factors(first)))
             trainer = lightning.Trainer(
                 fast_dev_run=True,
                 accelerator="cpu",
