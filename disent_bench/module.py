@@ -100,7 +100,8 @@ class DisentModule(lightning.LightningModule):
             objective = Objective.from_settings(objective)
         if not isinstance(bottleneck, Bottleneck):
             given = {"name": Gaussian.name, **(bottleneck or {})}
-            bottleneck = BOTTLENECKS[given.pop("name")].factory(**given)
+            built: Bottleneck = BOTTLENECKS[given.pop("name")].factory(**given)
+            bottleneck = built
         self.training_settings = training if isinstance(training, Training) else Training(**(training or {}))
         self.bottleneck: Bottleneck = bottleneck
         settings, data = self.training_settings, sorted(data)

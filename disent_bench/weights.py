@@ -44,7 +44,8 @@ class Weight(nn.Module):
 
     def settings(self) -> float | dict[str, Any]:
         """Return what rebuilds this weight through `make_weight`."""
-        names = inspect.signature(type(self)).parameters
+        own = type(self).__init__ is not nn.Module.__init__  # else its signature names nothing of this class
+        names = inspect.signature(type(self)).parameters if own else ()
         return {"kind": self.kind, **{name: getattr(self, name) for name in names}}
 
 

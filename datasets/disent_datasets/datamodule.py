@@ -205,7 +205,9 @@ class DisentDataModule(lightning.LightningDataModule):
     def val_dataloader(self) -> FixedBatches:
         """A fixed pass over batches drawn as the training's are, with a seed of its own."""
         world = 1 if self.trainer is None else self.trainer.world_size
-        return FixedBatches(self._loader(VALIDATION_SEED, 0, max(1, self.validation_images // self.batch_size // world)))
+        return FixedBatches(
+            self._loader(VALIDATION_SEED, 0, max(1, self.validation_images // self.batch_size // world))
+        )
 
     def _loader(self, seed: int, start: int, num_batches: int | None) -> BatchLoader:
         sampler = make_sampler(self.sampler, self.grid, self.sampler_options)

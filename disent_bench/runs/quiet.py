@@ -17,6 +17,7 @@ def quiet_lightning() -> Iterator[None]:
         logger.setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*`val_dataloader` but have no `validation_step`.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=Warning)
         yield
     for logger, level in zip(loggers, levels, strict=True):

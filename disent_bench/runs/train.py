@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,21 +16,20 @@ from disent_datasets import DataError, DisentDataModule, FactorGrid
 from disent_metrics.suite import SuiteResult
 from lightning import LightningModule
 from lightning.fabric.plugins.environments import LightningEnvironment
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from disent_bench.config.protocols import load_protocol
 from disent_bench.config.resolve import effective_on_scores, score_protocol
 from disent_bench.config.run import RunConfig
-from disent_bench.files import write_atomically
 from disent_bench.module import DisentModule, NonFiniteLossError
 from disent_bench.plugins import load_plugins
 from disent_bench.registry import UnknownNameError
 from disent_bench.runs.callbacks import AtomicCheckpoint, Checkpoint, Evaluate, FiniteLoss, Throughput, Traversals
 from disent_bench.runs.callbacks.checkpoint import read_checkpoint, undisturbed
 from disent_bench.runs.callbacks.evaluate import score_module
+from disent_bench.runs.continuing import start_from_shorter_run
 from disent_bench.runs.exact import full_float32
 from disent_bench.runs.folder import RunBusyError, RunFolder, RunKey
-from disent_bench.runs.loggers import JsonLinesLogger
+from disent_bench.runs.loggers import close_loggers, make_loggers
 from disent_bench.runs.model import load_run, module_for, reads_second, shape_of
 from disent_bench.runs.provenance import provenance
 from disent_bench.runs.quiet import quiet_lightning
@@ -78,6 +76,7 @@ def run(
     data_dir: Path | None = None,
     accelerator: str = "auto",
     say: Say = print,
+    loggers: Sequence[str] = ("tensorboard",),
 ) -> Outcome:
     """Bring one run to its end, in its folder below ``runs``.
 
@@ -89,7 +88,7 @@ def run(
     """
     data = _data_module(config, seed, data_dir)
     key, folder = lay_out(config, seed, data.grid, runs)
-    return _bring_to_its_end(config, key, data, folder, accelerator, say)
+    return _bring_to_its_end(config, key, data, folder, accelerator, say, loggers)
 
 
 def run_folder(path: Path, *, data_dir: Path | None = None, accelerator: str = "auto", say: Say = print) -> Outcome:
@@ -191,7 +190,13 @@ def _data_module(config: RunConfig, seed: int, data_dir: Path | None) -> DisentD
 
 
 def _bring_to_its_end(
-    config: RunConfig, key: RunKey, data: DisentDataModule, folder: RunFolder, accelerator: str, say: Say
+    config: RunConfig,
+    key: RunKey,
+    data: DisentDataModule,
+    folder: RunFolder,
+    accelerator: str,
+    say: Say,
+    loggers: Sequence[str] = ("tensorboard",),
 ) -> Outcome:
     identity, stop = _identity(config, key), Stop()
     try:
@@ -202,8 +207,9 @@ def _bring_to_its_end(
                 _score_only(config, key, data.grid, folder, accelerator, say)
                 return Outcome(key, folder.path, "done")
             folder.failure.unlink(missing_ok=True)
-            _start_from_shorter_run(config, key, data.grid, folder, say)
-            Result(**identity, **_train(config, key.seed, data, folder, accelerator, say, stop)).write(folder.result)
+            start_from_shorter_run(config, key.seed, data.grid, folder, say)
+            outcome = _train(config, key.seed, data, folder, accelerator, say, stop, loggers)
+            Result(**identity, **outcome).write(folder.result)
     except (DataError, ValueError):
         raise
     except Interrupted as interruption:
@@ -234,33 +240,16 @@ def _identity(config: RunConfig, key: RunKey) -> dict[str, Any]:
     }
 
 
-def _start_from_shorter_run(config: RunConfig, key: RunKey, grid: FactorGrid, folder: RunFolder, say: Say) -> None:
-    """Copy the state of the longest finished run that differs in nothing but having fewer steps, if there is one."""
-    if folder.checkpoint.exists():
-        return
-    lineage, longest = config.lineage(grid.fingerprint), None
-    for path in folder.path.parent.parent.glob(f"*/seed-{key.seed}/result.json"):
-        shorter = RunFolder(path.parent)
-        content = shorter.read_config()
-        fits = content.get("lineage") == lineage and content["steps"] < config.settings.steps
-        if fits and shorter.checkpoint.exists() and (longest is None or content["steps"] > longest[0]):
-            longest = content["steps"], shorter
-    if longest is None:
-        return
-    steps, shorter = longest
-    say(f"starting from step {steps}, where {shorter.path} ended")
-    if shorter.tensorboard.exists():
-        shutil.copytree(shorter.tensorboard, folder.tensorboard, dirs_exist_ok=True)
-    if shorter.metrics.exists():
-        write_atomically(folder.metrics, shorter.metrics.read_bytes())
-    state = read_checkpoint(shorter.checkpoint)
-    state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"] = False  # else Lightning is done with it
-    AtomicCheckpoint().save_checkpoint(state, folder.checkpoint)
-
-
 @full_float32()
 def _train(
-    config: RunConfig, seed: int, data: DisentDataModule, folder: RunFolder, accelerator: str, say: Say, stop: Stop
+    config: RunConfig,
+    seed: int,
+    data: DisentDataModule,
+    folder: RunFolder,
+    accelerator: str,
+    say: Say,
+    stop: Stop,
+    loggers: Sequence[str],
 ) -> dict[str, Any]:
     """Train and score; return the fields of a `Result` beyond those of a `Report`."""
     settings, grid, start = config.settings, data.grid, time.perf_counter()
@@ -276,25 +265,21 @@ def _train(
     )
     throughput = Throughput(f"{config.method} seed {seed}", settings.steps, settings.batch_size, settings.log_every)
     checkpoint = Checkpoint(folder.checkpoint, settings.checkpoint_every, last=settings.steps, stop=stop)
-    traversals = Traversals(_traversal_images(grid), folder.traversals, settings.evaluate_every)
+    traversals = Traversals(_traversal_images(grid), folder.traversals, settings.evaluate_every, say)
     callbacks = [throughput, evaluate, traversals, checkpoint]
     trainer = lightning.Trainer(
         accelerator=accelerator,
         devices=1,
         max_epochs=1,
-        logger=[
-            TensorBoardLogger(
-                folder.path, name="", version="", sub_dir="tensorboard", purge_step=step + 1 if step else None
-            ),
-            JsonLinesLogger(folder.metrics, step),
-        ],
+        logger=make_loggers(loggers, config, seed, folder, step, say),
         callbacks=[FiniteLoss(settings.log_every), *callbacks],
         plugins=[AtomicCheckpoint(), LightningEnvironment()],  # one process, also within a job of Slurm
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        log_every_n_steps=settings.log_every,
+        limit_val_batches=0,
+        log_every_n_steps=min(settings.log_every, settings.steps),
     )
     if step < settings.steps:
         try:
@@ -315,6 +300,7 @@ def _train(
     if checkpoint.batches != settings.steps:
         raise TrainingError(f"the training ended after {checkpoint.batches} of {settings.steps} steps")
     final = _scored(evaluate.scores.final)
+    close_loggers(trainer.loggers, config, seed, final.scores, settings.steps)
     untrained = evaluate.scores.untrained or _floor(config, seed, grid, module.device)
     return {
         "scores": final.scores,

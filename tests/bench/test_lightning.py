@@ -1,12 +1,20 @@
 """What plain Lightning expects of the scores and modules of this package."""
 
+import csv
+import itertools
+import json
+import types
+
 import lightning
 import pytest
 import torch
 from disent_datasets import DisentDataModule
 from disent_metrics import DCI, SAP, FactorizedSupport, MutualInformationGap
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import MetricCollection
 
@@ -14,7 +22,10 @@ from disent_bench.config.method import is_module
 from disent_bench.config.resolve import resolve
 from disent_bench.module import DisentModule
 from disent_bench.registry import METHODS
+from disent_bench.runs import loggers
+from disent_bench.runs.callbacks import traversals
 from disent_bench.runs.model import build_module
+from disent_bench.runs.train import run
 
 GRID = torch.cartesian_prod(torch.arange(20), torch.arange(20))
 
@@ -91,7 +102,8 @@ def test_a_module_trains_in_a_plain_trainer_with_its_callbacks(tmp_path):
     assert {"loss", "raw/reconstruction", "weighted/kl", "val/reconstruction_mse"} <= trainer.callback_metrics.keys()
     assert len(list((tmp_path / "steps").glob("*.ckpt"))) == 4
     loaded = DisentModule.load_from_checkpoint(best.best_model_path).eval()
-    assert loaded.hparams == module.hparams and loaded.objective.settings() == module.objective.settings()
+    assert loaded.hparams == module.hparams
+    assert loaded.objective.settings() == module.objective.settings()
     images = next(iter(data.train_dataloader())).images.float()
     best_state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
     module.load_state_dict(best_state)
@@ -121,13 +133,28 @@ def test_gradients_are_clipped_to_a_norm():
         module_of("beta_vae", gradient_clip=0)
 
 
-@pytest.mark.filterwarnings("ignore")
+class Placed:
+    """What a data module or a module asks of the trainer of one rank."""
+
+    def __init__(self, rank=0, world=1, precision="32-true"):
+        self.global_rank, self.world_size, self.precision = rank, world, precision
+        self.strategy = types.SimpleNamespace(root_device=torch.device("cpu"))
+
+
 @pytest.mark.parametrize(
-    ("settings", "line"), [({"precision": "16-mixed"}, "precision"), ({"devices": 2, "strategy": "ddp_fork"}, "device")]
+    ("trainer", "line"), [(Placed(world=2), "one device, not 2"), (Placed(precision="16-mixed"), "precision")]
 )
-def test_what_a_step_of_several_players_cannot_do_is_refused(settings, line, tmp_path):
-    trainer = lightning.Trainer(max_steps=1, logger=False, enable_checkpointing=False, **FAST, **settings)
-    with pytest.raises(Exception, match=f"a DisentModule .*{line}"):
+def test_what_a_step_of_several_players_cannot_do_is_refused(trainer, line):
+    module = module_of("beta_vae")
+    module._trainer = trainer
+    with pytest.raises(MisconfigurationException, match=f"a DisentModule .*{line}"):
+        module.setup("fit")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_trainers_own_precision_is_refused_as_it_starts():
+    trainer = lightning.Trainer(max_steps=1, logger=False, enable_checkpointing=False, precision="bf16-mixed", **FAST)
+    with pytest.raises(MisconfigurationException, match="a DisentModule chooses its precision"):
         trainer.fit(module_of("beta_vae"), datamodule=data_of())
 
 
@@ -137,39 +164,81 @@ def test_batches_carry_factors_and_validation_is_always_the_same():
     assert torch.equal(batch.factors, torch.from_numpy(data.grid.factors(batch.indices)))
     loader = data.val_dataloader()
     first, again = ([batch.indices for batch in loader] for _ in range(2))
-    assert len(first) == 3 and all(map(torch.equal, first, again))
+    assert len(first) == 3
+    assert all(map(torch.equal, first, again))
     other = [batch.indices for batch in data_of(seed=5, validation_images=48).val_dataloader()]
     assert all(map(torch.equal, first, other))
 
 
-class Collecting(lightning.LightningModule):
-    """Writes which images each rank sees."""
+def test_two_ranks_share_the_stream_and_see_different_images():
+    def seen(number, **place):
+        data = data_of(validation_images=64)
+        data.trainer = Placed(**place)
+        batches = itertools.islice(data.train_dataloader(), number)
+        return [batch.indices.tolist() for batch in batches], [b.indices.tolist() for b in data.val_dataloader()]
 
-    def __init__(self, folder):
-        super().__init__()
-        self.layer, self.folder = torch.nn.Linear(64 * 64, 1), folder
-
-    def training_step(self, batch, index):
-        with (self.folder / f"rank-{self.global_rank}").open("a") as file:
-            file.write(f"{batch.indices.tolist()}\n")
-        return self.layer(batch.images.flatten(1)).mean()
-
-    def on_train_end(self):
-        torch.save(self.layer.state_dict(), self.folder / f"weights-{self.global_rank}")
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), 1e-2)
+    (alone, validated), first, second = seen(4), seen(2, rank=0, world=2), seen(2, rank=1, world=2)
+    assert [first[0], second[0]] == [alone[0::2], alone[1::2]]
+    assert [first[1], second[1]] == [validated[0::2], validated[1::2]]
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_two_ranks_see_different_images_and_stay_equal(tmp_path):
-    trainer = lightning.Trainer(
-        max_steps=2, devices=2, strategy="ddp_fork", logger=False, enable_checkpointing=False, **FAST
-    )
-    trainer.fit(Collecting(tmp_path), datamodule=data_of())
-    seen = [(tmp_path / f"rank-{rank}").read_text().splitlines() for rank in range(2)]
-    alone = iter(data_of().train_dataloader())
-    stream = [str(next(alone).indices.tolist()) for _ in range(4)]
-    assert seen == [stream[0::2], stream[1::2]]
-    weights = [torch.load(tmp_path / f"weights-{rank}", weights_only=True)["weight"] for rank in range(2)]
-    assert torch.equal(*weights)
+@pytest.fixture
+def tiny(data_dir):
+    """Run a short run with some loggers; what it said and where its folder is."""
+
+    def start(runs, **given):
+        said = []
+        short = {"steps": 4, "batch_size": 8, "log_every": 2, "latent_dim": 3, "evaluate_every": 2, "precision": 32}
+        scores = {"scores.scores": ["mig"], "scores.num_train": 300, "scores.num_test": 100}
+        config = resolve("vae", "toy_grid", "quick", overrides={**short, **scores, "evaluate_during": ["mig"]})
+        outcome = run(config, 0, runs=runs, data_dir=data_dir, say=said.append, **given)
+        assert outcome.status == "done", outcome.reason
+        return outcome.folder, said
+
+    return start
+
+
+def test_tensorboard_has_readable_names_and_hyperparameters_with_final_scores(tiny, tmp_path):
+    folder, _ = tiny(tmp_path)
+    (events,) = (folder / "tensorboard").iterdir()
+    assert events.name.startswith("vae ")
+    assert events.name.endswith("seed 0")
+    assert "steps=4" in events.name
+    accumulator = EventAccumulator(str(events))
+    accumulator.Reload()
+    (final,) = accumulator.Scalars("final/mig")
+    assert final.value == pytest.approx(json.loads((folder / "result.json").read_text())["scores"]["mig"])
+    assert len(accumulator.Scalars("loss")) == 2
+    content = accumulator.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    started = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    assert started["method"].string_value == "vae"
+    assert started["latent_dim"].number_value == 3
+    assert "terms.kl.weight.value" in started or "terms.kl.weight" in started
+
+
+def test_a_table_of_the_logged_values_can_be_asked_for(tiny, tmp_path):
+    folder, _ = tiny(tmp_path, loggers=["csv"])
+    assert not (folder / "tensorboard").exists()
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["0", "2", "4"]
+    assert float(rows[2]["loss"]) > 0
+    assert float(rows[2]["scores/mig"]) == json.loads((folder / "result.json").read_text())["scores"]["mig"]
+
+
+def test_what_is_only_for_looking_costs_no_run_its_scores(tiny, tmp_path, monkeypatch):
+    def failing(*args, **kwargs):
+        raise OSError("no space")
+
+    monkeypatch.setattr(TensorBoardLogger, "log_metrics", failing)
+    monkeypatch.setattr(traversals, "traversal_picture", failing)
+    folder, said = tiny(tmp_path)
+    assert "mig" in json.loads((folder / "result.json").read_text())["scores"]
+    assert sum("TensorBoardLogger failed and is left out: no space" in line for line in said) == 1
+    assert any("no picture" in line for line in said)
+
+
+def test_a_logger_whose_package_is_missing_is_said_before_anything_is_trained(monkeypatch):
+    monkeypatch.setattr(loggers, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"logger wandb needs the package wandb: pip install 'disent-bench\[wandb\]'"):
+        loggers.check_loggers(["csv", "wandb"])

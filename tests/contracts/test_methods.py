@@ -70,7 +70,7 @@ def test_trains_scores_and_writes_its_result(trained: tuple[RunConfig, Outcome],
     logged = set().union(*lines)
     for term in config.terms:
         assert {f"raw/{term}", f"weighted/{term}"} <= logged
-    assert list((outcome.folder / "tensorboard").glob("events*"))
+    assert list((outcome.folder / "tensorboard").glob("*/events*"))
     again = run(config, 0, runs=outcome.folder.parents[4], data_dir=data_dir)
     assert again.status == "skipped"
 

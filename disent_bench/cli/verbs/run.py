@@ -20,6 +20,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--dataset", type=str, default="dsprites", help="a data set")
     parser.add_argument("--protocol", type=str, default="quick", help="a protocol: how long to train, how to score")
     parser.add_argument("--seeds", type=str, default="0", help="seeds, such as 0-4 or 0,2,7")
+    parser.add_argument(
+        "--logger",
+        action="append",
+        choices=["tensorboard", "csv", "wandb", "mlflow"],
+        help="where curves go beside metrics.jsonl (may be repeated; tensorboard if none is named)",
+    )
     shared(parser, "--set", "--plugin", "--runs", "--data-dir", "--source", "--device")
 
 
@@ -42,5 +48,12 @@ def main(given: Namespace) -> int:
         plugins=given.plugin,
         device=given.device,
     )
-    outcomes = run_seeds(config, seeds, runs=given.runs, data_dir=given.data_dir, accelerator=given.device)
+    outcomes = run_seeds(
+        config,
+        seeds,
+        runs=given.runs,
+        data_dir=given.data_dir,
+        accelerator=given.device,
+        loggers=given.logger or ["tensorboard"],
+    )
     return conclude({str(outcome.key): outcome for outcome in outcomes})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,11 @@ class Traversals(Callback):
         images: float images ``(n, c, h, w)`` in [0, 1]; the first is traversed, all of them give the codes' range.
         path: where the picture goes.
         every: steps between two pictures; 0 draws at the end of training only.
+        say: takes a line where a picture fails, which costs no run.
     """
 
-    def __init__(self, images: Tensor, path: Path, every: int) -> None:
-        self.images, self.path, self.every = images, path, every
+    def __init__(self, images: Tensor, path: Path, every: int, say: Callable[[str], None] = print) -> None:
+        self.images, self.path, self.every, self.say = images, path, every, say
         self.batches = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -63,12 +64,15 @@ class Traversals(Callback):
         """Draw ``module`` as it is now; one without a decoder has no picture."""
         if not hasattr(module, "decode") or getattr(module, "decoder", ...) is None:
             return
-        picture = undisturbed(traversal_picture)(module, self.images.to(module.device))
-        write_atomically(self.path, picture)
-        for logger in loggers:
-            if isinstance(logger, TensorBoardLogger):
-                pixels = matplotlib.image.imread(io.BytesIO(picture))[..., :3]
-                logger.experiment.add_image("traversals", pixels, self.batches, dataformats="HWC")
+        try:
+            picture = undisturbed(traversal_picture)(module, self.images.to(module.device))
+            write_atomically(self.path, picture)
+            for logger in loggers:
+                if isinstance(logger, TensorBoardLogger):
+                    pixels = matplotlib.image.imread(io.BytesIO(picture))[..., :3]
+                    logger.experiment.add_image("traversals", pixels, self.batches, dataformats="HWC")
+        except Exception as error:
+            self.say(f"note: no picture of the traversals at step {self.batches}: {type(error).__name__}: {error}")
 
 
 @torch.no_grad()
