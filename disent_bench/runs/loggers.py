@@ -168,6 +168,7 @@ def make_loggers(
         step: that the run is resumed at.
         say: takes a line where one fails.
     """
+    os.environ.setdefault("WANDB_SILENT", "true")  # else thirty lines at the end of each run
     lines = JsonLinesLogger(folder.metrics, step)
     title, runs = run_title(config, seed), folder.path.parents[4]
     group = f"{config.protocol} {config.dataset}"
@@ -194,7 +195,8 @@ def make_loggers(
         "mlflow": lambda: _forgiving(MLFlowLogger)(
             experiment_name=group,
             run_name=title,
-            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI", f"file:{(runs / 'mlruns').resolve()}"),
+            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{(runs / 'mlflow.db').resolve()}"),
+            artifact_location=os.environ.get("MLFLOW_ARTIFACT_ROOT", str((runs / "mlartifacts").resolve())),
             tags={"run": identity},
         ),
     }
@@ -208,7 +210,7 @@ def make_loggers(
         logger.say = say  # type: ignore[attr-defined]
         if not isinstance(logger, TensorBoardLogger):
             logger.log_hyperparams(flat_settings(config, seed))
-    return loggers
+    return [lines, *(logger for logger in loggers[1:] if not logger.broken)]  # type: ignore[attr-defined]
 
 
 def close_loggers(
@@ -223,12 +225,16 @@ def close_loggers(
             logger.log_metrics(final, step=step)
         logger.finalize("success")
         if isinstance(logger, WandbLogger):
-            logger.tried(logger.experiment.finish)  # type: ignore[attr-defined]
+            logger.tried(lambda: logger.experiment.finish())  # type: ignore[attr-defined] # noqa: B023
 
 
 def run_title(config: RunConfig, seed: int) -> str:
     """Return what a run is called where people look: its method, what was set, its seed; fit for a folder's name."""
-    words = [config.method, *(f"{name}={value}" for name, value in config.changes.items()), f"seed {seed}"]
+    words = [
+        config.method,
+        *(f"{n}={v}" for n, v in config.changes.items() if not n.startswith("scores.")),
+        f"seed {seed}",
+    ]
     text = " ".join(words)
     return "".join(letter if letter.isalnum() or letter in " +-=._,[]" else "_" for letter in text)[:120]
 

@@ -11,13 +11,14 @@ import torch
 from disent_datasets import DisentDataModule
 from disent_metrics import DCI, SAP, FactorizedSupport, MutualInformationGap
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import MetricCollection
 
+from disent_bench.cli.main import main
 from disent_bench.config.method import is_module
 from disent_bench.config.resolve import resolve
 from disent_bench.module import DisentModule
@@ -236,6 +237,30 @@ def test_what_is_only_for_looking_costs_no_run_its_scores(tiny, tmp_path, monkey
     assert "mig" in json.loads((folder / "result.json").read_text())["scores"]
     assert sum("TensorBoardLogger failed and is left out: no space" in line for line in said) == 1
     assert any("no picture" in line for line in said)
+
+
+def test_the_command_line_takes_loggers(data_dir, tmp_path, capsys):
+    words = ["run", "--method", "vae", "--dataset", "toy_grid", "--runs", str(tmp_path), "--data-dir", str(data_dir)]
+    short = ["--set", "steps=2", "batch_size=8", "evaluate_every=0", "scores.scores=[mig]", "evaluate_during=[mig]"]
+    few = ["scores.num_train=300", "scores.num_test=100"]
+    assert main([*words, "--logger", "csv", "--logger", "tensorboard", *short, *few]) == 0
+    (table,) = tmp_path.rglob("metrics.csv")
+    assert (table.parent / "tensorboard").exists()
+    assert main([*words, "--logger", "cvs", *short]) == 2
+    assert "logger is one of tensorboard, csv, wandb, mlflow, not 'cvs'" in capsys.readouterr().err
+
+
+def test_a_logger_that_fails_at_its_start_is_left_out(tiny, tmp_path, monkeypatch):
+    def failing(*args, **kwargs):
+        raise ImportError("half installed")
+
+    monkeypatch.setattr(loggers, "WandbLogger", type("Half", (WandbLogger,), {"__init__": failing}))
+    monkeypatch.setattr(loggers.CsvLogger, "log_hyperparams", failing)
+    monkeypatch.setattr(loggers, "find_spec", lambda name: name)
+    folder, said = tiny(tmp_path, loggers=["csv", "wandb"])
+    assert "mig" in json.loads((folder / "result.json").read_text())["scores"]
+    assert sum("half installed" in line for line in said) == 2
+    assert not (folder / "metrics.csv").exists()
 
 
 def test_a_logger_whose_package_is_missing_is_said_before_anything_is_trained(monkeypatch):

@@ -23,8 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--logger",
         action="append",
-        choices=["tensorboard", "csv", "wandb", "mlflow"],
-        help="where curves go beside metrics.jsonl (may be repeated; tensorboard if none is named)",
+        metavar="NAME",
+        help="where curves go beside metrics.jsonl: tensorboard (the default), csv, wandb or mlflow; may be repeated",
     )
     shared(parser, "--set", "--plugin", "--runs", "--data-dir", "--source", "--device")
 
