@@ -31,10 +31,11 @@ def start_from_shorter_run(
         return
     steps, shorter = longest
     say(f"starting from step {steps}, where {shorter.path} ended")
+    target = folder.tensorboard / run_title(config, seed)
     for events in shorter.tensorboard.glob("**/events*"):
-        target = folder.tensorboard / run_title(config, seed)
-        target.mkdir(parents=True, exist_ok=True)
-        shutil.copy(events, target)
+        if b"_hparams_" not in events.read_bytes():  # TensorBoard would show the shorter run's settings for this one's
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy(events, target)
     if shorter.metrics.exists():
         write_atomically(folder.metrics, shorter.metrics.read_bytes())
     state = read_checkpoint(shorter.checkpoint)

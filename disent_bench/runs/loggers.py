@@ -8,6 +8,7 @@ import json
 import os
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,10 +22,21 @@ from disent_bench.runs.folder import RunFolder
 LOGGERS: Mapping[str, str | None] = {"tensorboard": None, "csv": None, "wandb": "wandb", "mlflow": "mlflow"}
 """Names of loggers, each with the package that it needs beside those that are always there."""
 
+DEFAULT_LOGGERS = ("tensorboard",)
+
 T = TypeVar("T", bound=type)
 
 
-class JsonLinesLogger(Logger):
+class _FileLogger(Logger):
+    """A logger whose file lies in a run's folder."""
+
+    name, version = "", ""  # Lightning asks for them
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: config.yaml holds them."""
+
+
+class JsonLinesLogger(_FileLogger):
     """Appends ``{"step": ..., name: value, ...}`` to a file, one line a call.
 
     A run resumed from a checkpoint writes again what came after ``step``, so such lines are dropped first; and its
@@ -40,25 +52,12 @@ class JsonLinesLogger(Logger):
         write_atomically(path, "".join(line + "\n" for line in kept))
         self._written = {line for line in kept if _step(line) == step}
 
-    @property
-    def name(self) -> str:
-        """Name of the logger, which Lightning asks for."""
-        return "jsonl"
-
-    @property
-    def version(self) -> str:
-        """Version of the logger, which Lightning asks for."""
-        return ""
-
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Append one line."""
         line = json.dumps({"step": step, **metrics})
         if line not in self._written:
             with self.path.open("a") as file:
                 file.write(line + "\n")
-
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: config.yaml holds them."""
 
     def rows(self) -> list[dict[str, float]]:
         """Return what was logged so far, one mapping for each step, in the order of steps."""
@@ -69,7 +68,7 @@ class JsonLinesLogger(Logger):
         return [merged[step] for step in sorted(merged)]
 
 
-class CsvLogger(Logger):
+class CsvLogger(_FileLogger):
     """Writes a table when training ends: a row for each step, a column for each value, empty where none was logged.
 
     Args:
@@ -81,21 +80,8 @@ class CsvLogger(Logger):
         super().__init__()
         self.path, self.lines = path, lines
 
-    @property
-    def name(self) -> str:
-        """Name of the logger, which Lightning asks for."""
-        return "csv"
-
-    @property
-    def version(self) -> str:
-        """Version of the logger, which Lightning asks for."""
-        return ""
-
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Do nothing: the lines hold them."""
-
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: config.yaml holds them."""
 
     def finalize(self, status: str) -> None:
         """Write the table."""
@@ -168,10 +154,8 @@ def make_loggers(
         step: that the run is resumed at.
         say: takes a line where one fails.
     """
-    os.environ.setdefault("WANDB_SILENT", "true")  # else thirty lines at the end of each run
     lines = JsonLinesLogger(folder.metrics, step)
-    title, runs = run_title(config, seed), folder.path.parents[4]
-    group = f"{config.protocol} {config.dataset}"
+    title, group = run_title(config, seed), f"{config.protocol} {config.dataset}"
     identity = f"{folder.path.parent.name}-{seed}"
     makers: Mapping[str, Callable[[], Logger]] = {
         "tensorboard": lambda: _forgiving(TensorBoardLogger)(
@@ -183,20 +167,12 @@ def make_loggers(
             default_hp_metric=False,
         ),
         "csv": lambda: _forgiving(CsvLogger)(folder.path / "metrics.csv", lines),
-        "wandb": lambda: _forgiving(WandbLogger)(
-            name=title,
-            id=identity,
-            resume="allow",
-            group=group,
-            save_dir=runs,
-            project=os.environ.get("WANDB_PROJECT", "disent-bench"),
-            offline=os.environ.get("WANDB_MODE", "offline") == "offline",
-        ),
+        "wandb": lambda: _wandb(_all_runs(folder), name=title, id=identity, group=group),
         "mlflow": lambda: _forgiving(MLFlowLogger)(
             experiment_name=group,
             run_name=title,
-            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{(runs / 'mlflow.db').resolve()}"),
-            artifact_location=os.environ.get("MLFLOW_ARTIFACT_ROOT", str((runs / "mlartifacts").resolve())),
+            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{_all_runs(folder) / 'mlflow.db'}"),
+            artifact_location=os.environ.get("MLFLOW_ARTIFACT_ROOT", str(_all_runs(folder) / "mlartifacts")),
             tags={"run": identity},
         ),
     }
@@ -224,8 +200,24 @@ def close_loggers(
         else:
             logger.log_metrics(final, step=step)
         logger.finalize("success")
-        if isinstance(logger, WandbLogger):
-            logger.tried(lambda: logger.experiment.finish())  # type: ignore[attr-defined] # noqa: B023
+
+
+def _wandb(folder: Path, **names: Any) -> Logger:
+    os.environ.setdefault("WANDB_SILENT", "true")  # else thirty lines at the end of each run
+    # A process has one open run there, so another would go on in that of a seed before, finished or failed.
+    import_module("wandb").finish()
+    return _forgiving(WandbLogger)(
+        **names,
+        resume="allow",
+        save_dir=folder,
+        project=os.environ.get("WANDB_PROJECT", "disent-bench"),
+        offline=os.environ.get("WANDB_MODE", "offline") == "offline",
+    )
+
+
+def _all_runs(folder: RunFolder) -> Path:
+    """The folder that holds the runs of all protocols."""
+    return folder.path.resolve().parents[4]
 
 
 def run_title(config: RunConfig, seed: int) -> str:

@@ -10,7 +10,7 @@ import disent_datasets
 
 from disent_bench.config.run import RunConfig
 from disent_bench.runs.folder import RunFolder
-from disent_bench.runs.loggers import check_loggers
+from disent_bench.runs.loggers import DEFAULT_LOGGERS
 from disent_bench.runs.model import rehearse
 from disent_bench.runs.train import Outcome, run
 
@@ -22,7 +22,7 @@ def run_seeds(
     runs: Path,
     data_dir: Path | None = None,
     accelerator: str = "auto",
-    loggers: Sequence[str] = ("tensorboard",),
+    loggers: Sequence[str] = DEFAULT_LOGGERS,
 ) -> list[Outcome]:
     """Bring the runs of several seeds to their end, one after the other; an interruption ends the series.
 
@@ -32,7 +32,6 @@ def run_seeds(
         DataError: if the data set is missing or damaged.
         ValueError: if the configuration does not fit the data, or fails on its first batch.
     """
-    check_loggers(loggers)
     rehearse(config, disent_datasets.load(config.dataset, data_dir=data_dir, source=config.source))
     outcomes = []
     for seed in seeds:

@@ -29,7 +29,7 @@ from disent_bench.runs.callbacks.evaluate import score_module
 from disent_bench.runs.continuing import start_from_shorter_run
 from disent_bench.runs.exact import full_float32
 from disent_bench.runs.folder import RunBusyError, RunFolder, RunKey
-from disent_bench.runs.loggers import close_loggers, make_loggers
+from disent_bench.runs.loggers import DEFAULT_LOGGERS, check_loggers, close_loggers, make_loggers
 from disent_bench.runs.model import load_run, module_for, reads_second, shape_of
 from disent_bench.runs.provenance import provenance
 from disent_bench.runs.quiet import quiet_lightning
@@ -76,7 +76,7 @@ def run(
     data_dir: Path | None = None,
     accelerator: str = "auto",
     say: Say = print,
-    loggers: Sequence[str] = ("tensorboard",),
+    loggers: Sequence[str] = DEFAULT_LOGGERS,
 ) -> Outcome:
     """Bring one run to its end, in its folder below ``runs``.
 
@@ -84,8 +84,9 @@ def run(
 
     Raises:
         DataError: if the data set is missing or damaged.
-        ValueError: if the configuration does not fit the data.
+        ValueError: if the configuration does not fit the data, or a logger is unknown or not installed.
     """
+    check_loggers(loggers)
     data = _data_module(config, seed, data_dir)
     key, folder = lay_out(config, seed, data.grid, runs)
     return _bring_to_its_end(config, key, data, folder, accelerator, say, loggers)
@@ -196,7 +197,7 @@ def _bring_to_its_end(
     folder: RunFolder,
     accelerator: str,
     say: Say,
-    loggers: Sequence[str] = ("tensorboard",),
+    loggers: Sequence[str] = DEFAULT_LOGGERS,
 ) -> Outcome:
     identity, stop = _identity(config, key), Stop()
     try:

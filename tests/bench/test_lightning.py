@@ -187,9 +187,9 @@ def test_two_ranks_share_the_stream_and_see_different_images():
 def tiny(data_dir):
     """Run a short run with some loggers; what it said and where its folder is."""
 
-    def start(runs, **given):
+    def start(runs, steps=4, **given):
         said = []
-        short = {"steps": 4, "batch_size": 8, "log_every": 2, "latent_dim": 3, "evaluate_every": 2, "precision": 32}
+        short = {"steps": steps, "batch_size": 8, "log_every": 2, "latent_dim": 3, "evaluate_every": 2, "precision": 32}
         scores = {"scores.scores": ["mig"], "scores.num_train": 300, "scores.num_test": 100}
         config = resolve("vae", "toy_grid", "quick", overrides={**short, **scores, "evaluate_during": ["mig"]})
         outcome = run(config, 0, runs=runs, data_dir=data_dir, say=said.append, **given)
@@ -214,7 +214,20 @@ def test_tensorboard_has_readable_names_and_hyperparameters_with_final_scores(ti
     started = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
     assert started["method"].string_value == "vae"
     assert started["latent_dim"].number_value == 3
-    assert "terms.kl.weight.value" in started or "terms.kl.weight" in started
+    assert started["terms.kl.weight"].number_value == 1
+
+
+def test_a_run_that_goes_on_from_a_shorter_one_shows_its_own_settings(tiny, tmp_path):
+    tiny(tmp_path)
+    folder, said = tiny(tmp_path, steps=6)
+    assert any("starting from step 4" in line for line in said)
+    accumulator = EventAccumulator(str(next((folder / "tensorboard").iterdir())))
+    accumulator.Reload()
+    assert [event.step for event in accumulator.Scalars("loss")] == [2, 4, 6]
+    content = accumulator.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    started = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    assert started["steps"].number_value == 6
+    assert [event.step for event in accumulator.Scalars("final/mig")] == [6]
 
 
 def test_a_table_of_the_logged_values_can_be_asked_for(tiny, tmp_path):
@@ -257,6 +270,7 @@ def test_a_logger_that_fails_at_its_start_is_left_out(tiny, tmp_path, monkeypatc
     monkeypatch.setattr(loggers, "WandbLogger", type("Half", (WandbLogger,), {"__init__": failing}))
     monkeypatch.setattr(loggers.CsvLogger, "log_hyperparams", failing)
     monkeypatch.setattr(loggers, "find_spec", lambda name: name)
+    monkeypatch.setattr(loggers, "import_module", lambda name: types.SimpleNamespace(finish=lambda: None))
     folder, said = tiny(tmp_path, loggers=["csv", "wandb"])
     assert "mig" in json.loads((folder / "result.json").read_text())["scores"]
     assert sum("half installed" in line for line in said) == 2

@@ -98,6 +98,18 @@ def images(size: int = 8) -> Tensor:
     return torch.rand(size, 1, 64, 64, generator=torch.Generator().manual_seed(1)).round()
 
 
+def test_arguments_as_plain_data_rebuild_opponents_with_their_settings() -> None:
+    register_game()
+    module = DisentModule({"reconstruction": {}, "hide": {"start": 2}, "guess": {"weight": 3.0}}, (1, 64, 64), 1000)
+    assert [player.name for player in module.players] == ["model", "critic"]
+    assert list(module.hparams["objective"]) == ["reconstruction", "hide", "guess"]
+    again = DisentModule(**module.hparams)
+    assert again.hparams == module.hparams
+    (guess,) = again.players[1].objective
+    assert guess.weight.value == 3.0
+    assert again.objective["hide"].start == 2
+
+
 def test_each_player_moves_its_own_parameters_by_its_own_gradient() -> None:
     register_game()
     module = game(Hide())

@@ -36,6 +36,7 @@ def main(given: Namespace) -> int:
     overrides, seeds = parse_overrides(given.set), parse_seeds(given.seeds)
     from disent_bench.config.resolve import resolve
     from disent_bench.plugins import load_plugins
+    from disent_bench.runs.loggers import DEFAULT_LOGGERS
     from disent_bench.runs.series import run_seeds
 
     load_plugins(given.plugin)
@@ -54,6 +55,6 @@ def main(given: Namespace) -> int:
         runs=given.runs,
         data_dir=given.data_dir,
         accelerator=given.device,
-        loggers=given.logger or ["tensorboard"],
+        loggers=given.logger or DEFAULT_LOGGERS,
     )
     return conclude({str(outcome.key): outcome for outcome in outcomes})

@@ -4,6 +4,7 @@ Off-the-shelf histogram boosters give other importances than the reference's (se
 exact algorithm is implemented here; ``tests/metrics`` holds it against scikit-learn.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -26,9 +27,11 @@ class Boosted(NamedTuple):
 
 def _softmax_gradient(raw: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
     """Negative gradient ``y - p`` of the cross-entropy; scores ``(classes, n)``, or log-odds ``(1, n)``."""
+    from disent_metrics.estimators.boosting_kernels import exp
+
     if len(raw) == 1:
-        return targets - 1.0 / (1.0 + np.exp(-raw))
-    shifted = np.exp(raw - raw.max(axis=0))
+        return targets - 1.0 / (1.0 + exp(-raw))
+    shifted: NDArray[np.float64] = exp(raw - raw.max(axis=0))
     shifted /= shifted.sum(axis=0)
     return np.subtract(targets, shifted, out=shifted)
 
@@ -36,9 +39,9 @@ def _softmax_gradient(raw: NDArray[np.float64], targets: NDArray[np.float64]) ->
 def _prior_scores(targets: NDArray[np.float64]) -> NDArray[np.float64]:
     """Raw scores of the class frequencies: log-odds for one row, centred logs for several."""
     share = np.clip(targets.mean(axis=1), EPSILON, 1 - EPSILON)
-    if len(share) == 1:
-        return np.log(share / (1 - share))
-    return np.log(share) - np.log(share).mean()
+    odds = share / (1 - share) if len(share) == 1 else share
+    logs = np.array([math.log(each) for each in odds])  # like the kernels' exp the same on every processor
+    return logs if len(share) == 1 else logs - logs.mean()
 
 
 def boost(
