@@ -60,6 +60,10 @@ def accumulate_gradients(
     for gradient in gradients.values():
         for parameter, value in zip(everything, gradient, strict=True):
             parameter.grad = value if parameter.grad is None else parameter.grad + value
+    for parameter in everything:
+        # Fused optimisers take memory in the parameter's order; on a GPU they refuse another.
+        if parameter.grad is not None and parameter.grad.stride() != parameter.stride():
+            parameter.grad = torch.empty_like(parameter).copy_(parameter.grad)
     return cosines
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from disent_bench.bottlenecks.bottleneck import Bottleneck
 from disent_bench.bottlenecks.gaussian import Gaussian
+from disent_bench.capture import Capture
 from disent_bench.forward import Pass, Rule
 from disent_bench.nets import build_network
 from disent_bench.objective import Objective, all_terms
@@ -126,6 +127,7 @@ class DisentModule(lightning.LightningModule):
         self.step = 0
         self.register_buffer("clock", torch.zeros((), dtype=torch.int64), persistent=False)
         self.last: Mapping[str, Tensor] = {}
+        self.capture: Capture | None = None  # see there; in a plain Trainer, steps are taken one by one
         arguments = {
             "objective": objective.settings(),
             "image_shape": list(image_shape),
@@ -241,10 +243,13 @@ class DisentModule(lightning.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Take one step of every player and, every ``log_every`` steps, log it and check that it is finite."""
-        p = self.run_pass(batch.images, batch.second if {"second", "pair"} & self.needs else None)
+        second = batch.second if {"second", "pair"} & self.needs else None
         optimizers = self.optimizers()
-        listed = optimizers if isinstance(optimizers, list) else [optimizers]
-        played = self.play(p, listed)  # type: ignore[arg-type]
+        listed: list[Any] = optimizers if isinstance(optimizers, list) else [optimizers]
+        if self.capture is None:
+            played = self.play(self.run_pass(batch.images, second), listed)
+        else:
+            played = self.capture.step(self, batch.images, second, listed)
         if self.step % self.log_every == 0:
             self._log(played)
 

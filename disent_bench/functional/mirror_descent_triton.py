@@ -103,8 +103,10 @@ def _descend(
         budget = tl.load(steps + problem * stages + stage)
         potential *= last_epsilon / epsilon
         last_epsilon = epsilon
+        # One value each: of two names for one value, Triton 3.6 and 3.7 keep the first alone through the loop.
         change = tl.full([], _UNKNOWN, tl.float32)
-        last_change, before_jump = change, change
+        last_change = tl.full([], _UNKNOWN, tl.float32)
+        before_jump = tl.full([], _UNKNOWN, tl.float32)
         plain, wait, taken = 0, 0, 0
         while taken < budget:
             x = tl.load(of_x, mask=real_rows[:, None] & real_rows[None, :], other=0.0)

@@ -17,6 +17,7 @@ from disent_metrics.suite import SuiteResult
 from lightning import LightningModule
 from lightning.fabric.plugins.environments import LightningEnvironment
 
+from disent_bench.capture import Capture
 from disent_bench.config.protocols import load_protocol
 from disent_bench.config.resolve import effective_on_scores, score_protocol
 from disent_bench.config.run import RunConfig
@@ -283,6 +284,8 @@ def _train(
         log_every_n_steps=min(settings.log_every, settings.steps),
     )
     if step < settings.steps:
+        if isinstance(module, DisentModule):
+            module.capture = Capture(say)
         try:
             trainer.fit(module, datamodule=data, ckpt_path=folder.checkpoint if saved else None, weights_only=True)
         except ValueError as error:  # from here on it is the training that fails, not the user's input

@@ -151,7 +151,7 @@ class Reads(TorchDispatchMode):
 
 @pytest.mark.parametrize("method", [name for name in NAMES if not is_module(name)])
 def test_a_step_asks_the_device_for_no_value_unless_a_term_says_so(method: str) -> None:
-    """Else it could not be captured in a graph; optimisers are torch's."""
+    """Else it could not be captured in a graph; optimisers are torch's, and take gradients in the order of weights."""
     module = build_module(short(method), (1, 64, 64), 1000)
     assert isinstance(module, DisentModule)
     module.step = 1
@@ -161,3 +161,5 @@ def test_a_step_asks_the_device_for_no_value_unless_a_term_says_so(method: str) 
     with Reads() as reads:
         module.play(p, module.configure_optimizers())
     assert (reads.count > 0) == any(term.on_host for term in all_terms(module.objective))
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is None or parameter.grad.stride() == parameter.stride(), name

@@ -120,8 +120,10 @@ signature |= dict.fromkeys(("steps", "converged"), "*i32") | {"stages": "i32", "
 sizes = {"n": SIZE, "m": SIZE, "rows": BLOCK, "columns": BLOCK}
 signature |= dict.fromkeys(sizes, "constexpr")
 source = ASTSource(fn=_descend, signature=signature, constexprs=sizes)
-binary = triton.compile(source, target=GPUTarget("cuda", ARCH, 32), options={"num_warps": WARPS}).asm["cubin"]
-assert len(binary) > 10_000
+compiled = triton.compile(source, target=GPUTarget("cuda", ARCH, 32), options={"num_warps": WARPS})
+assert len(compiled.asm["cubin"]) > 10_000
+loops = [line.partition(" -> ")[0] for line in compiled.asm["ttir"].splitlines() if "scf.while" in line]
+assert max(loop.count(", f32") for loop in loops) == 3, "a change is lost between two rounds of the loop"
 """
 
 

@@ -1,0 +1,169 @@
+"""Steps replayed from a graph are the steps, for whatever is registered; without a GPU, a graph that only repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from disent_bench import Objective, Pass, Term, Weight
+from disent_bench.capture import WARM_UP, Capture
+from disent_bench.config.method import is_module
+from disent_bench.config.resolve import resolve
+from disent_bench.module import DisentModule, Training
+from disent_bench.objective import all_terms
+from disent_bench.players import Played
+from disent_bench.registry import METHODS
+from disent_bench.runs.exact import full_float32
+from disent_bench.runs.model import build_module
+from disent_bench.terms import KL, Reconstruction
+
+GPU = torch.cuda.is_available()
+DEVICE = torch.device("cuda" if GPU else "cpu")
+START, STEPS = WARM_UP + 2, 2 * WARM_UP + 6
+
+
+class Repeats:
+    """What a graph is on a CPU: nothing is taken when it is made, and each replay takes the step."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def warm_up(self, step: Callable[[], Any]) -> tuple[Any, str]:
+        return step(), ""
+
+    def record(self, step: Callable[[], Any], generators: Any) -> tuple[Any, Callable[[], None]]:
+        self.made += 1
+        played: list[Played] = []
+
+        def replay() -> None:
+            played[:] = step()
+
+        return played, replay
+
+
+def take(build: Callable[[], DisentModule], replayed: bool) -> tuple[DisentModule, Capture, list[float], list[str]]:
+    """Take the steps of a module one by one or replayed; every module gets the same images and random numbers."""
+    torch.manual_seed(0)
+    module, said = build().to(DEVICE), list[str]()
+    optimizers = module.configure_optimizers()
+    capture = Capture(said.append, None if GPU else Repeats())
+    losses = []
+    for step in range(STEPS):
+        images = torch.rand(2, 16, 1, 64, 64, generator=torch.Generator().manual_seed(step)).round().to(DEVICE)
+        second = images[1] if {"second", "pair"} & module.needs else None
+        if replayed:
+            played = capture.step(module, images[0], second, optimizers)
+        else:
+            played = module.play(module.run_pass(images[0], second), optimizers)
+        losses.append(float(played[0].loss))
+    return module, capture, losses, said
+
+
+def check_equal(build: Callable[[], DisentModule]) -> tuple[Capture, list[str]]:
+    with full_float32(), torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
+        (plain, _, losses, _), (module, capture, others, said) = take(build, False), take(build, True)
+    tolerance = {"rtol": 1e-5, "atol": 1e-5} if GPU else {"rtol": 0, "atol": 0}
+    torch.testing.assert_close(torch.tensor(others), torch.tensor(losses), **tolerance)
+    state, expected = (dict(each.state_dict()) for each in (module, plain))
+    for name, value in expected.items():
+        if isinstance(value, Tensor):
+            torch.testing.assert_close(state[name], value, **tolerance, msg=lambda line, n=name: f"{n}: {line}")
+    assert module.step == int(module.clock) == STEPS
+    torch.testing.assert_close(dict(module.last), dict(plain.last), **tolerance)
+    return capture, said
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if not is_module(name)])
+def test_every_method_takes_the_same_steps(method: str) -> None:
+    settings = {"steps": STEPS, "batch_size": 16, "precision": "32"}
+    plain = resolve(method, "toy_grid", "quick", overrides=settings)
+    starts = {f"terms.{name}.start": START for name, term in plain.terms.items() if term["start"] > 0}
+    config = resolve(method, "toy_grid", "quick", overrides={**settings, **starts})
+    capture, said = check_equal(lambda: build_module(config, (1, 64, 64), 1000))
+    terms = all_terms(build_module(config, (1, 64, 64), 1000).objective)
+    waiting = [term.name for term in terms if term.on_host]
+    taken_before = WARM_UP if not starts else 2 * WARM_UP
+    if not waiting:
+        assert capture.replayed == STEPS - taken_before
+        assert said == []
+    else:
+        assert capture.replayed == (START - WARM_UP if starts else 0)
+        assert said == [f"{' and '.join(waiting)} computes on the host: steps are not replayed from a CUDA graph"]
+
+
+class Following(Weight):
+    """Reads what the last step measured, and has a memory that it puts anew at each step."""
+
+    seen: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, raw: Tensor, step: Tensor, last: Mapping[str, Tensor]) -> Tensor:
+        self.seen = self.seen + last.get("kl", raw.detach())
+        return self.seen * raw / (step + 1)
+
+
+def test_memory_and_measurements_of_weights_go_on() -> None:
+    def build() -> DisentModule:
+        steered = KL(weight={"kind": "pi", "target": 5.0, "every": 2})
+        objective = Objective(Reconstruction(weight=Following()), steered)
+        return DisentModule(objective, (1, 64, 64), 1000, Training(network="roth2023", precision="32"))
+
+    capture, _ = check_equal(build)
+    assert capture.replayed == STEPS - WARM_UP
+
+
+def test_a_changed_learning_rate_or_batch_is_captured_anew() -> None:
+    torch.manual_seed(0)
+    objective = Objective(Reconstruction(), KL())
+    module = DisentModule(objective, (1, 64, 64), 1000, Training(network="roth2023", precision="32")).to(DEVICE)
+    optimizers, recorder = module.configure_optimizers(), None if GPU else Repeats()
+    capture = Capture(print, recorder)
+
+    def replayed_in(count: int, batch: int) -> int:
+        before = capture.replayed
+        for _ in range(count):
+            capture.step(module, torch.rand(batch, 1, 64, 64, device=DEVICE), None, optimizers)
+        return capture.replayed - before
+
+    assert replayed_in(WARM_UP + 1, 8) == 1
+    assert replayed_in(WARM_UP + 1, 4) == 1
+    optimizers[0].param_groups[0]["lr"] = 0.01
+    before = [each.detach().clone() for each in module.parameters()]
+    assert replayed_in(WARM_UP + 1, 4) == 1
+    assert max(float((a - b).detach().abs().max()) for a, b in zip(module.parameters(), before, strict=True)) > 0.005
+
+
+class Asks(Term):
+    """Asks the device for a value without saying so."""
+
+    name = "asks"
+
+    def forward(self, p: Pass) -> Tensor:
+        return p.z.square().mean() * (1 if float(p.z.detach().mean()) > 0 else 2)
+
+
+def test_a_step_that_waits_for_the_device_is_taken_as_it_is_and_says_where() -> None:
+    class Waits(Repeats):
+        def warm_up(self, step: Callable[[], Any]) -> tuple[Any, str]:
+            return step(), "test_capture.py:1"
+
+    torch.manual_seed(0)
+    objective = Objective(Reconstruction(), KL(weight={"kind": "pi", "target": 5.0}), Asks())
+    module = DisentModule(objective, (1, 64, 64), 1000, Training(network="roth2023", precision="32")).to(DEVICE)
+    said: list[str] = []
+    capture = Capture(said.append, None if GPU else Waits())
+    optimizers = module.configure_optimizers()
+    for _ in range(WARM_UP + 3):
+        capture.step(module, torch.rand(8, 1, 64, 64, device=DEVICE).round(), None, optimizers)
+    assert module.step == int(module.clock) == WARM_UP + 3
+    assert capture.replayed == 0
+    assert len(said) == 1
+    assert "test_capture.py:" in said[0]
+    assert said[0].endswith("asks the device for a value: steps are not replayed from a CUDA graph")
