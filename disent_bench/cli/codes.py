@@ -2,61 +2,101 @@
 
 from __future__ import annotations
 
-import zipfile
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from disent_metrics.protocol import PROTOCOLS, ScoreProtocol
 from disent_metrics.suite import SuiteResult, evaluate_codes
+from numpy.typing import NDArray
 
+from disent_bench.cli.tables import read_table
 from disent_bench.config.protocols import load_protocol, protocol_names
 from disent_bench.registry import unknown_name
 
+KINDS = (".npy", ".npz", ".pt", ".csv", ".tsv")
+
 
 def evaluate_files(
-    codes: Path, factors: Path, test_codes: Path | None, test_factors: Path | None, protocol: str
+    codes: Path,
+    factors: Path | None,
+    test_codes: Path | None,
+    test_factors: Path | None,
+    protocol: str,
+    *,
+    scores: Sequence[str] = (),
+    bins: int | None = None,
 ) -> SuiteResult:
     """Score codes ``(n, d)`` and factors ``(n, k)`` read from files.
 
-    Raises:
-        ValueError: if a file cannot be read as an array, the arrays do not fit, or the protocol is unknown.
-    """
-    from disent_metrics.protocol import PROTOCOLS, ScoreProtocol
-
-    if protocol in protocol_names():
-        chosen = ScoreProtocol.from_mapping(protocol, load_protocol(protocol).scores)
-    elif protocol in PROTOCOLS:
-        chosen = PROTOCOLS[protocol]
-    else:
-        raise unknown_name("protocol", protocol, {*protocol_names(), *PROTOCOLS})
-    arrays = [None if path is None else read_array(path) for path in (codes, factors, test_codes, test_factors)]
-    return evaluate_codes(*arrays, protocol=chosen)
-
-
-def read_array(path: Path) -> np.ndarray:
-    """Read one array from .npy, .npz (its only member), .csv (a heading is skipped) or .pt (a tensor).
+    Args:
+        codes: a file of `KINDS`.
+        factors: likewise; None if the file of the codes holds both, by name.
+        test_codes: likewise, of a test set.
+        test_factors: likewise.
+        protocol: of the scores.
+        scores: which of them; all if empty.
+        bins: cut factors that take more values than this into so many bins of equal width.
 
     Raises:
-        ValueError: if the file does not hold such an array.
+        ValueError: if a file cannot be read as an array, the arrays do not fit, or the protocol or a score is unknown.
     """
+    chosen = _protocol(protocol)
+    if scores:
+        chosen = replace(chosen, scores=tuple(scores))
+    if bins is not None and not 2 <= bins <= 10_000:
+        raise ValueError(f"--bins is from 2 to 10000, not {bins}")
+    files = {"codes": codes, "factors": factors, "test_codes": test_codes, "test_factors": test_factors}
+    held = read_arrays(codes)
+    if factors is None and "factors" not in held:
+        raise ValueError(f"{codes} holds no array called factors; give --factors FILE")
+    arrays = {
+        name: read_array(path, name) if path is not None else held.get(name) if factors is None else None
+        for name, path in files.items()
+    }
+    notes: tuple[str, ...] = ()
+    if bins is not None:
+        notes = _cut(arrays, bins)
+    result = evaluate_codes(*arrays.values(), protocol=chosen)
+    return replace(result, notes=(*notes, *result.notes))
+
+
+def read_arrays(path: Path) -> dict[str, NDArray]:
+    """Read the arrays of a file by their names; those of kinds that hold one have the empty name.
+
+    Nothing in a file is executed.
+
+    Raises:
+        ValueError: if the file does not hold arrays of numbers; in one line.
+        OSError: if it cannot be read.
+    """
+    if path.suffix not in KINDS:
+        raise ValueError(f"{path} is not a {', '.join(KINDS[:-1])} or {KINDS[-1]} file")
     try:
-        match path.suffix:
-            case ".npy":
-                return np.load(path, allow_pickle=False)
-            case ".npz":
-                with np.load(path, allow_pickle=False) as archive:
-                    if len(archive.files) != 1:
-                        raise ValueError(
-                            f"holds {len(archive.files)} arrays ({', '.join(archive.files)}); one is expected"
-                        )
-                    return archive[archive.files[0]]
-            case ".csv":
-                return _read_csv(path)
-            case ".pt":
-                return torch.load(path, map_location="cpu", weights_only=True).numpy()
-    except (ValueError, zipfile.BadZipFile, AttributeError, EOFError, RuntimeError) as error:
-        raise ValueError(f"{path} cannot be read as an array: {error}") from None
-    raise ValueError(f"{path} is not a .npy, .npz, .csv or .pt file")
+        return _read(path)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # damaged files fail in many ways
+        said = "holds Python objects, which are not executed here" if _is_pickled(error) else _first_line(error)
+        raise ValueError(f"{path} cannot be read as an array: {said}") from None
+
+
+def read_array(path: Path, name: str) -> NDArray:
+    """Read the array called ``name`` of a file, or the only one that it holds.
+
+    Raises:
+        ValueError: as `read_arrays`, and if there are several and none is called so.
+    """
+    found = read_arrays(path) if path.suffix not in (".csv", ".tsv") else {"": _table(path, name)}
+    if name in found:
+        return found[name]
+    if len(found) != 1:
+        raise ValueError(f"{path} holds {len(found)} arrays ({', '.join(found)}); call one {name}")
+    return next(iter(found.values()))
 
 
 def score_table(result: SuiteResult) -> str:
@@ -68,18 +108,75 @@ def score_table(result: SuiteResult) -> str:
     return "\n".join([*lines, *(f"note: {note}" for note in result.notes)])
 
 
-def _read_csv(path: Path) -> np.ndarray:
-    with path.open() as file:
-        first = file.readline().strip().split(",")
-    heading = any(not _is_number(word) for word in first)
-    values = np.loadtxt(path, delimiter=",", skiprows=int(heading), ndmin=2)
+def _protocol(name: str) -> ScoreProtocol:
+    if name in protocol_names():
+        return ScoreProtocol.from_mapping(name, load_protocol(name).scores)
+    if name in PROTOCOLS:
+        return PROTOCOLS[name]
+    raise unknown_name("protocol", name, {*protocol_names(), *PROTOCOLS})
+
+
+def _read(path: Path) -> dict[str, NDArray]:
+    match path.suffix:
+        case ".npy":
+            return {"": np.array(np.load(path, mmap_mode="r", allow_pickle=False))}  # a map cannot outgrow its file
+        case ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        case ".pt":
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            if not isinstance(content, Mapping):
+                content = {"": content}
+            return {str(name): _array(name, value) for name, value in content.items()}
+        case _:
+            return {"": read_table(path)}
+
+
+def _table(path: Path, name: str) -> NDArray:
+    try:
+        return read_table(path, words=name.endswith("factors"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _array(name: Any, value: Any) -> NDArray:
+    if not isinstance(value, torch.Tensor):
+        raise ValueError(f"holds {type(value).__name__}{f' as {name}' if name else ''}, not a tensor")
+    value = value.detach().to_dense()
+    array: NDArray = (value.float() if value.dtype in (torch.bfloat16, torch.float16) else value).numpy()
+    return array
+
+
+def _cut(arrays: dict[str, NDArray | None], bins: int) -> tuple[str, ...]:
+    """Cut factors in place, of training and test at the same edges, and say which."""
+    factors, test = arrays["factors"], arrays["test_factors"]
+    if factors is None or factors.ndim != 2 or factors.dtype.kind not in "fiub" or not np.isfinite(factors).all():
+        return ()  # which is refused, with the reason, where all arrays are checked
+    columns = [np.unique(column, return_inverse=True)[1] for column in factors.T]
+    many = [place for place, column in enumerate(columns) if column.max() >= bins]
+    fits = test is not None and test.ndim == 2 and test.shape[1] == factors.shape[1]
+    cut, cut_test = factors.copy(), test.copy() if test is not None and fits else test
+    for place in many:
+        edges = np.histogram_bin_edges(factors[:, place], bins)[1:-1]
+        cut[:, place] = np.digitize(factors[:, place], edges)
+        if cut_test is not None and test is not None and fits:
+            cut_test[:, place] = np.digitize(test[:, place], edges)
+    arrays["factors"], arrays["test_factors"] = _whole(cut), None if cut_test is None else _whole(cut_test)
+    named = ", ".join(str(place + 1) for place in many)
+    return (f"factors {named} cut into {bins} bins of equal width",) if many else ()
+
+
+def _whole(values: NDArray) -> NDArray:
+    """Values that are classes already, but not whole numbers, stay what they are, and are refused."""
     whole = values.astype(np.int64)
     return whole if np.array_equal(whole, values) else values
 
 
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+def _is_pickled(error: Exception) -> bool:
+    text = str(error)
+    return isinstance(error, pickle.UnpicklingError) or "allow_pickle" in text or "weights_only" in text.lower()
+
+
+def _first_line(error: Exception) -> str:
+    kind = "" if isinstance(error, ValueError) and str(error) else f"{type(error).__name__}: "
+    return (kind + (str(error).strip().splitlines() or [""])[0])[:200]

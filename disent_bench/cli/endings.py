@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from disent_bench.text import one_line, shortened
+
 if TYPE_CHECKING:
     from disent_bench.runs.train import Outcome
 
@@ -26,5 +28,5 @@ def conclude(outcomes: Mapping[str, Outcome]) -> int:
 
 def complain(message: str) -> int:
     """Say what is wrong with the input, and return the exit status."""
-    print(f"disent-bench: {message}", file=sys.stderr)
+    print(f"disent-bench: {shortened(one_line(message))}", file=sys.stderr)
     return BAD_INPUT

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import select
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from disent_bench.cli.endings import INTERRUPTED, complain
+from disent_bench.cli.endings import DONE, INTERRUPTED, complain
 from disent_bench.cli.parser import build_parser, verb
+from disent_bench.text import one_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,11 +23,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         given = build_parser().parse_args(arguments)
     except argparse.ArgumentError as error:
-        return complain(" ".join(str(error).split()))
+        return complain(_hinted(one_line(error)))
     try:
         with _ended_like_ctrl_c():
-            return verb(given.verb)(given[given.verb])
+            status = verb(given.verb)(given[given.verb])
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        with suppress(OSError, ValueError):  # what is still to be written at exit goes nowhere, without a word
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except (ValueError, OSError) as error:
+        if given[given.verb].debug:
+            raise
         return complain(_message(error))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -44,7 +57,25 @@ def _ended_like_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _hinted(message: str) -> str:
+    """A setting that was written as an argument is put in its place."""
+    found = re.search(r"nrecognized arguments: (?:--)?([a-z]\w*)(?:[ =](\S+))?", message)
+    if found is None:
+        return message
+    return f"{message}; settings of a run are changed with --set {found[1]}={found[2] or 'VALUE'}"
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of stdout is gone, as that of ``... | head`` is once it has seen enough."""
+    try:
+        watch = select.poll()
+        watch.register(sys.stdout.fileno(), select.POLLOUT)
+        return any(event & select.POLLERR for _, event in watch.poll(0))
+    except (OSError, ValueError):
+        return False
+
+
 def _message(error: ValueError | OSError) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split())
+    return one_line(error)

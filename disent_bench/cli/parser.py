@@ -21,7 +21,11 @@ SHARED: dict[str, dict[str, Any]] = {
         "metavar": "FILE.py",
         "help": "Python file that registers what is yours (may be repeated)",
     },
-    "--data-dir": {"type": Path, "metavar": "DIR", "help": "data folder; else $DISENT_DATA, else ./data"},
+    "--data-dir": {
+        "type": Path,
+        "metavar": "DIR",
+        "help": "data folder; else $DISENT_DATA, ./data, or one in the user's cache",
+    },
     "--source": {"type": str, "help": "source of the images, for dsprites drawn (default) or official"},
     "--device": {"choices": ["auto", "cpu", "cuda", "mps"], "default": "auto", "help": "where to compute"},
     "--set": {
@@ -55,6 +59,7 @@ def build_parser() -> ArgumentParser:
         module = _module(name)
         own = _new_parser(module.DESCRIPTION)
         module.add_arguments(own)
+        own.add_argument("--debug", action="store_true", help="show where an error comes from")
         subcommands.add_subcommand(name, own, help=module.HELP)
     return parser
 

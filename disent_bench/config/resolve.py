@@ -51,8 +51,7 @@ def resolve(
     Raises:
         ValueError: if a name or key is unknown or a value is bad; the message says what would work.
     """
-    names = parse_method(method)
-    chosen = load_protocol(protocol)
+    names, chosen, found = parse_method(method), load_protocol(protocol), torch_device(device)
     sources = disent_datasets.info(dataset).sources
     if source is not None and source not in sources:
         raise ValueError(f"data set '{dataset}' has no source '{source}'; known: {', '.join(sources)}")
@@ -80,7 +79,7 @@ def resolve(
         if of_parts:
             raise unknown_name("setting", next(iter(of_parts)), known)
     else:
-        settings = Settings(**{**asdict(settings), "precision": resolve_precision(settings.precision, _torch(device))})
+        settings = Settings(**{**asdict(settings), "precision": resolve_precision(settings.precision, found)})
         model = _built(methods, of_parts, known)
         changes |= {key: value for key, value in of_parts.items() if key in model.effective}
     changes |= effective_on_scores(chosen, of_scores)
@@ -166,8 +165,15 @@ def _below(address: str, tree: Tree) -> Tree:
     return {key.removeprefix(f"{address}."): tree[key] for key in tree if key.startswith(f"{address}.")}
 
 
-def _torch(device: str) -> torch.device:
-    """The device that Lightning will choose, as far as the precision depends on it."""
+def torch_device(device: str) -> torch.device:
+    """The device that Lightning will choose, as far as the precision depends on it.
+
+    Raises:
+        ValueError: if it is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(device, True):
+        raise ValueError(f"there is no {device} device for this torch ({torch.__version__}); take another, or auto")
     return torch.device("cuda" if device in ("auto", "cuda") and torch.cuda.is_available() else "cpu")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from disent_bench.runs.result import Failure, Report, Result, Scoring
+from disent_bench.text import one_line
 
 SCORE_SETTING = "scores."
 
@@ -77,7 +78,7 @@ def read_records(
         try:
             record = _record(path)
         except (OSError, ValueError) as error:
-            print(f"left out {path}: {_one_line(error)}", file=sys.stderr)
+            print(f"left out {path}: {one_line(error)}", file=sys.stderr)
             continue
         if found.setdefault((*record.configuration, str(record.seed)), record) is not record:
             print(f"left out {path}: another folder holds seed {record.seed} of the same run", file=sys.stderr)
@@ -97,14 +98,14 @@ def _files(runs: Path) -> Iterator[Path]:
 def _record(path: Path) -> Record:
     if path.name == "failure.json":
         failure = Failure.read(path)
-        return Record(**_shared(failure), failure=_one_line(failure.reason), config=failure.config, path=path)
+        return Record(**_shared(failure), failure=failure.reason, config=failure.config, path=path)
     result = Result.read(path)
     return Record(
         **_shared(result),
         scores=dict(result.scores),
-        errors={name: _one_line(reason) for name, reason in result.errors.items()},
+        errors={name: one_line(reason) for name, reason in result.errors.items()},
         untrained=dict(result.untrained),
-        notes=tuple(map(_one_line, result.notes)),
+        notes=tuple(map(one_line, result.notes)),
         config=result.config,
         training=result.training,
         environment=result.environment,
@@ -128,9 +129,6 @@ def score_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
 def settings_text(changes: Mapping[str, Any]) -> str:
     """Return ``changes`` as one would type them: ``batch_size=32, steps=200``; empty for none."""
     return ", ".join(
-        f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in sorted(changes.items())
+        f"{one_line(name)}={one_line(value) if isinstance(value, str) else json.dumps(value)}"
+        for name, value in sorted(changes.items())
     )
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())

@@ -88,9 +88,9 @@ def _spread(score: ScoreSummary, stacked: bool) -> str:
 
 
 def _wrapped(label: str, width: int) -> Text:
-    """Break ``label`` after blanks, dots and plus signs, where settings and sums of terms read best."""
+    """Break ``label`` after blanks, plus signs and dots of names, where settings and sums of terms read best."""
     lines = [""]
-    for piece in re.split(r"(?<=[ .+])", label):
+    for piece in re.split(r"(?<=[ +])|(?<=\.)(?=[^\d])", label):
         if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
             lines.append("")
         lines[-1] += piece

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ import yaml
 from disent_bench.files import write_atomically
 from disent_bench.runs.result import Result, Scoring
 
+LOG_TAIL = 65_536
+"""Bytes at the end of a log that hold its last line."""
 LEFT_BEHIND_SECONDS = 60
 """Age from which a temporary file is no longer somebody's who is still writing it."""
 
@@ -103,6 +106,21 @@ class RunFolder:
         if self.failure.exists():
             return "failed"
         return "unfinished" if self.checkpoint.exists() else "new"
+
+    def latest_step(self) -> int:
+        """Return the last step that was logged; 0 if none was, or the log cannot be read."""
+        try:
+            with self.metrics.open("rb") as file:
+                file.seek(max(0, self.metrics.stat().st_size - LOG_TAIL))
+                lines = file.read().splitlines()
+        except OSError:
+            return 0
+        for line in reversed(lines):
+            try:
+                return int(json.loads(line)["step"])
+            except (ValueError, KeyError, TypeError, RecursionError):
+                continue  # half a line: the process was killed while it wrote
+        return 0
 
     def is_scored(self, scoring: Scoring) -> bool:
         """Whether the run is done and was scored in this way.

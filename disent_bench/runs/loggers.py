@@ -18,6 +18,7 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 from disent_bench.config.run import RunConfig
 from disent_bench.files import write_atomically
 from disent_bench.runs.folder import RunFolder
+from disent_bench.text import one_line
 
 LOGGERS: Mapping[str, str | None] = {"tensorboard": None, "csv": None, "wandb": "wandb", "mlflow": "mlflow"}
 """Names of loggers, each with the package that it needs beside those that are always there."""
@@ -106,7 +107,7 @@ class _Forgiving:
             action(*args, **kwargs)
         except Exception as error:
             self.broken = True
-            self.say(f"note: {type(self).__name__} failed and is left out: {' '.join(str(error).split())[:200]}")
+            self.say(f"note: {type(self).__name__} failed and is left out: {one_line(error)[:200]}")
 
     def log_metrics(self, *args: Any, **kwargs: Any) -> None:
         self.tried(super().log_metrics, *args, **kwargs)  # type: ignore[misc]
@@ -181,7 +182,7 @@ def make_loggers(
         try:
             loggers.append(makers[name]())
         except Exception as error:
-            say(f"note: logger {name} failed and is left out: {' '.join(str(error).split())[:200]}")
+            say(f"note: logger {name} failed and is left out: {one_line(error)[:200]}")
     for logger in loggers[1:]:
         logger.say = say  # type: ignore[attr-defined]
         if not isinstance(logger, TensorBoardLogger):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from disent_bench.files import write_atomically
+from disent_bench.text import one_line, shortened, strict
 
 SCHEMA = 2
 READABLE = (1, 2)
@@ -72,7 +73,8 @@ class Report:
         Raises:
             OSError: if it cannot be written; what was there before is unchanged.
         """
-        write_atomically(path, json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2) + "\n")
+        document = strict({"schema": SCHEMA, **asdict(self)})
+        write_atomically(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
 
     @classmethod
     def read(cls: type[T], path: Path) -> T:
@@ -155,13 +157,14 @@ def _field(document: Mapping[str, Any], name: str, kind: str) -> Any:
         mapping = _typed(name, value, dict)
         if "float" in kind:
             return {key: _number(name, key, number) for key, number in mapping.items()}
-        return {key: _one_line(text) for key, text in mapping.items()} if kind.endswith("str]") else mapping
-    return _typed(name, value, {"str": str, "int": int}[kind])
+        return {key: one_line(text) for key, text in mapping.items()} if kind.endswith("str]") else mapping
+    found = _typed(name, value, {"str": str, "int": int}[kind])
+    return one_line(found) if kind == "str" and name != "traceback" else found
 
 
 def _typed(name: str, value: Any, kind: type[Any]) -> Any:
     if not isinstance(value, kind):
-        raise ValueError(f"'{name}' should be of type {kind.__name__}, not {value!r}")
+        raise ValueError(f"'{name}' should be of type {kind.__name__}, not {shortened(repr(value), 80)}")
     return value
 
 
@@ -170,9 +173,5 @@ def _number(name: str, key: str, value: Any) -> float:
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"'{name}' holds {value!r} for {key}, not a number")
+        raise ValueError(f"'{name}' holds {shortened(repr(value), 80)} for {key}, not a number")
     return float(value)
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())

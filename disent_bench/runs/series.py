@@ -19,14 +19,16 @@ def run_seeds(
     config: RunConfig,
     seeds: Sequence[int],
     *,
-    runs: Path,
+    runs: str | Path,
     data_dir: Path | None = None,
     accelerator: str = "auto",
     loggers: Sequence[str] = DEFAULT_LOGGERS,
+    debug: bool = False,
 ) -> list[Outcome]:
     """Bring the runs of several seeds to their end, one after the other; an interruption ends the series.
 
-    A run that fails is recorded and does not keep the next from starting. One line on stderr says how each ended.
+    A run that fails is recorded and does not keep the next from starting, save with ``debug``, with which it raises.
+    One line on stderr says how each ended.
 
     Raises:
         DataError: if the data set is missing or damaged.
@@ -36,7 +38,16 @@ def run_seeds(
     outcomes = []
     for seed in seeds:
         print(f"{config.method} on {config.dataset}, protocol {config.protocol}, seed {seed}", file=sys.stderr)
-        outcome = run(config, seed, runs=runs, data_dir=data_dir, accelerator=accelerator, say=say, loggers=loggers)
+        outcome = run(
+            config,
+            seed,
+            runs=Path(runs),
+            data_dir=data_dir,
+            accelerator=accelerator,
+            say=say,
+            loggers=loggers,
+            debug=debug,
+        )
         say(ending(outcome))
         outcomes.append(outcome)
         if outcome.status == "interrupted":

@@ -36,6 +36,7 @@ from disent_bench.runs.provenance import provenance
 from disent_bench.runs.quiet import quiet_lightning
 from disent_bench.runs.result import Failure, Report, Result
 from disent_bench.runs.stop import Interrupted, Stop
+from disent_bench.text import one_line
 
 TRAVERSAL_CODES = 512
 Say = Callable[[str], None]
@@ -78,10 +79,11 @@ def run(
     accelerator: str = "auto",
     say: Say = print,
     loggers: Sequence[str] = DEFAULT_LOGGERS,
+    debug: bool = False,
 ) -> Outcome:
     """Bring one run to its end, in its folder below ``runs``.
 
-    Bad data and other mistakes of the user raise; what goes wrong while training is recorded in the run's folder.
+    Mistakes of the user raise; what goes wrong while training is recorded in the folder, and with ``debug`` raises too.
 
     Raises:
         DataError: if the data set is missing or damaged.
@@ -90,13 +92,15 @@ def run(
     check_loggers(loggers)
     data = _data_module(config, seed, data_dir)
     key, folder = lay_out(config, seed, data.grid, runs)
-    return _bring_to_its_end(config, key, data, folder, accelerator, say, loggers)
+    return _bring_to_its_end(config, key, data, folder, accelerator, say, loggers, debug)
 
 
-def run_folder(path: Path, *, data_dir: Path | None = None, accelerator: str = "auto", say: Say = print) -> Outcome:
+def run_folder(
+    path: Path, *, data_dir: Path | None = None, accelerator: str = "auto", say: Say = print, debug: bool = False
+) -> Outcome:
     """Bring the run of a folder to its end, by the configuration that the folder holds.
 
-    Whatever goes wrong is recorded in the folder.
+    Whatever goes wrong is recorded in the folder, and raises as well with ``debug``.
 
     Raises:
         ValueError: if this is no folder of a run.
@@ -108,10 +112,12 @@ def run_folder(path: Path, *, data_dir: Path | None = None, accelerator: str = "
         data = _data_module(config, seed, data_dir)
         if data.grid.fingerprint != fingerprint:
             raise DataError(f"{config.dataset} ({config.source}) holds other images than the run was laid out for")
-        return _bring_to_its_end(config, key, data, folder, accelerator, say)
+        return _bring_to_its_end(config, key, data, folder, accelerator, say, debug=debug)
     except (DataError, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         _record_failure(folder, Failure(**_identity(config, key), reason=reason, config=config.to_dict()), say)
+        if debug:
+            raise
         return Outcome(key, path, "failed", reason)
 
 
@@ -199,6 +205,7 @@ def _bring_to_its_end(
     accelerator: str,
     say: Say,
     loggers: Sequence[str] = DEFAULT_LOGGERS,
+    debug: bool = False,
 ) -> Outcome:
     identity, stop = _identity(config, key), Stop()
     try:
@@ -220,9 +227,11 @@ def _bring_to_its_end(
         return Outcome(key, folder.path, "failed", str(error))
     except Exception as error:
         named = isinstance(error, NonFiniteLossError | OSError | TrainingError)
-        reason = " ".join((str(error) if named else f"{type(error).__name__}: {error}").split())
+        reason = one_line(error if named else f"{type(error).__name__}: {error}")
         details = "" if isinstance(error, NonFiniteLossError) else traceback.format_exc()
         _record_failure(folder, Failure(**identity, reason=reason, traceback=details, config=config.to_dict()), say)
+        if debug:
+            raise
         return Outcome(key, folder.path, "failed", reason)
     return Outcome(key, folder.path, "done")
 
@@ -276,6 +285,7 @@ def _train(
         logger=make_loggers(loggers, config, seed, folder, step, say),
         callbacks=[FiniteLoss(settings.log_every), *callbacks],
         plugins=[AtomicCheckpoint(), LightningEnvironment()],  # one process, also within a job of Slurm
+        default_root_dir=folder.path,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

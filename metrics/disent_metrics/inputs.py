@@ -15,6 +15,14 @@ NOT_CLASSES = (
 )
 
 
+CLASS_PER_ROW = (
+    "{name} has {classes:,} classes in {rows:,} rows of column {column}, which is no class any more: cut continuous "
+    "values into bins first, about 20: np.digitize(column, np.histogram_bin_edges(column, 20)[1:-1])"
+)
+ROWS_THAT_TELL = 100
+"""Rows from which on a class for every second one is no factor."""
+
+
 class TooFewSamplesError(ValueError):
     """The score does not exist on these samples and may on more: too few, one class only, a part of the grid."""
 
@@ -39,6 +47,8 @@ def to_numpy(values: Any, name: str) -> NDArray[Any]:
 
 
 def _array(values: Any, name: str) -> NDArray[Any]:
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(f"{name} is a masked array with {np.ma.count_masked(values)} masked values; drop their rows")
     if hasattr(values, "detach"):
         values = values.detach().cpu()
         values = (values.float() if str(values.dtype) in ("torch.bfloat16", "torch.float16") else values).numpy()
@@ -106,7 +116,7 @@ def check_pair(
     vary: bool = True,
 ) -> tuple[Codes, Factors]:
     """Checked ``(codes, factors)`` of equal length, at least ``minimum`` rows, every factor with two values
-    or more.
+    or more, and from `ROWS_THAT_TELL` rows on none with a value for every second row.
 
     Raises:
         ValueError: Names the argument, what is wrong with it, and what would work.
@@ -117,6 +127,10 @@ def check_pair(
             f"{names[0]} has {len(checked)} rows and {names[1]} has {len(labels)}; one row per sample is needed in both"
         )
     _check_count(len(checked), minimum, names[0])
+    if vary and len(labels) >= ROWS_THAT_TELL:
+        for column, classes in enumerate(len(np.unique(values)) for values in labels.T):
+            if 2 * classes > len(labels):
+                raise ValueError(CLASS_PER_ROW.format(name=names[1], classes=classes, rows=len(labels), column=column))
     constant = [j for j in range(labels.shape[1]) if vary and (labels[:, j] == labels[0, j]).all()]
     if constant:
         raise TooFewSamplesError(

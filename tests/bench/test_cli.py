@@ -126,7 +126,7 @@ def test_an_empty_runs_folder_says_how_to_fill_it(tmp_path: Path, capsys: pytest
     for verb in ("status", "leaderboard"):
         status, out, _ = call(verb, "--runs", tmp_path / "none", capsys=capsys)
         assert status == 0
-        assert "make bench METHOD=topdis" in out
+        assert "disent-bench run --method topdis" in out
     assert json.loads(call("leaderboard", "--runs", tmp_path, "--format", "json", capsys=capsys)[1]) == []
 
 

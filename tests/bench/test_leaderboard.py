@@ -330,7 +330,7 @@ def test_imports_no_training_code() -> None:
     code = "import sys, disent_bench.leaderboard.render; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     ours = {name.split(".")[1] for name in out.split() if name.startswith("disent_bench.")}
-    assert ours <= {"leaderboard", "runs", "files", "registry"}
+    assert ours <= {"leaderboard", "runs", "files", "registry", "text"}
     assert not {"torch", "lightning"} & set(out.split())
 
 

@@ -437,7 +437,7 @@ def test_only_failed_runs_still_print(format: str) -> None:
 
 
 def test_an_empty_folder_says_how_to_fill_it() -> None:
-    said = "no finished runs in results/x yet; this makes one: make bench METHOD=topdis"
+    said = "no finished runs in results/x yet; this makes one: disent-bench run --method topdis"
     for format in ("table", "markdown", "html", "latex"):
         assert said in render([], format, runs=Path("results/x"))
     assert json.loads(render([], "json")) == []

@@ -122,3 +122,12 @@ def test_test_set_without_a_class_or_with_a_new_one(score, worlds):
     check(score, score.function(codes, factors, test_codes[lacking], test_factors[lacking]))
     added = factors[:, 0] != 1
     check(score, score.function(codes[added], factors[added], test_codes, test_factors))
+
+
+def test_the_order_of_a_factors_values_counts_and_not_their_size(score, worlds):
+    if "represent" in score.inputs or "factors" not in score.inputs:
+        pytest.skip("takes no labels")
+    codes, factors, *rest = worlds.mixed.arguments(score)
+    far = np.array([-7, 0, 1, 1000, 2000, 5000, 10**6, 10**9])
+    others = [array if name == "test_codes" else far[array] for name, array in zip(score.inputs[2:], rest, strict=True)]
+    assert score.function(codes, far[factors], *others) == score.function(codes, factors, *rest)

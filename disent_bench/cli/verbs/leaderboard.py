@@ -30,8 +30,16 @@ def main(given: Namespace) -> int:
     from disent_bench.leaderboard.records import read_records
     from disent_bench.leaderboard.render import render
     from disent_bench.leaderboard.statistics import aggregate
+    from disent_bench.registry import unknown_name
 
-    records = read_records(given.runs, protocol=given.protocol, dataset=given.dataset, method=given.method)
+    records = read_records(given.runs)
+    for name in ("protocol", "dataset", "method"):
+        if (wanted := getattr(given, name)) is None:
+            continue
+        there = {getattr(record, name) for record in records}
+        records = [record for record in records if getattr(record, name) == wanted]
+        if there and not records:
+            raise unknown_name(f"{name} among the runs in {given.runs},", wanted, there)
     text = render(
         aggregate(records), given.format, runs=given.runs, styled=given.output is None and sys.stdout.isatty()
     )

@@ -25,14 +25,16 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(given: Namespace) -> int:
     """Bring the runs to their end, one after the other."""
+    from disent_bench.config.resolve import torch_device
     from disent_bench.runs.series import ending, say
     from disent_bench.runs.stop import end_with_parent
     from disent_bench.runs.train import run_folder
 
+    torch_device(given.device)
     end_with_parent()
     outcomes = {}
     for folder in given.folders:
-        outcome = run_folder(folder, data_dir=given.data_dir, accelerator=given.device, say=say)
+        outcome = run_folder(folder, data_dir=given.data_dir, accelerator=given.device, say=say, debug=given.debug)
         print(ending(outcome), file=sys.stderr)
         outcomes[str(outcome.key)] = outcome
         if outcome.status == "interrupted":

@@ -56,5 +56,6 @@ def main(given: Namespace) -> int:
         data_dir=given.data_dir,
         accelerator=given.device,
         loggers=given.logger or DEFAULT_LOGGERS,
+        debug=given.debug,
     )
     return conclude({str(outcome.key): outcome for outcome in outcomes})

@@ -26,11 +26,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(given: Namespace) -> int:
     """Score the finished runs below the folders."""
+    from disent_bench.config.resolve import torch_device
     from disent_bench.config.values import parse_overrides
     from disent_bench.runs.folder import RunFolder
     from disent_bench.runs.series import say
     from disent_bench.runs.train import TrainingError, rescore
 
+    torch_device(given.device)
     changes = parse_overrides(given.set)
     folders = sorted({path.parent for each in given.runs for path in each.glob("**/result.json")})
     if not folders:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
 from disent_bench.cli.endings import DONE
 from disent_bench.cli.parser import shared
+from disent_bench.text import one_line
+
+if TYPE_CHECKING:
+    from disent_bench.runs.folder import RunFolder
 
 HELP = "show how far all runs are"
 DESCRIPTION = "Show every run below a folder: done, unfinished (and at which step) or failed (and why)."
@@ -30,27 +33,30 @@ def status_table(runs: Path) -> str:
     """Return one line per run below ``runs``: state, steps done of all, path; for a failed run the reason."""
     from disent_bench.runs.folder import find_runs
 
+    if not runs.exists():
+        raise FileNotFoundError(f"there is no folder {runs}")
     found = find_runs(runs)
     if not found:
-        return f"no runs in {runs}; start one with: make bench METHOD=topdis"
-    lines = []
-    for run in found:
-        state = run.state()
-        steps = run.read_config()["steps"]
-        done = steps if state == "done" else _latest_step(run)
-        lines.append(f"{state:<10} {done:>7}/{steps:<7} {run.path.relative_to(runs)}{_reason(run, state)}")
-    return "\n".join(lines)
+        return f"no runs in {runs}; start one with: disent-bench run --method topdis"
+    return "\n".join(f"{_state(run)} {one_line(run.path.relative_to(runs))}{_reason(run)}" for run in found)
 
 
-def _latest_step(run: Any) -> int:
-    lines = run.metrics.read_text().splitlines() if run.metrics.exists() else []
-    for line in reversed(lines):
-        try:
-            return int(json.loads(line)["step"])
-        except (ValueError, KeyError):
-            continue  # half a line: the process was killed while it wrote
-    return 0
+def _state(run: RunFolder) -> str:
+    state: str = run.state()
+    try:
+        steps = run.read_config().get("steps")
+    except ValueError:
+        return f"{'damaged':<10} {'':>15}"
+    done = steps if state == "done" else run.latest_step()
+    return f"{state:<10} {done!s:>7}/{steps!s:<7}"
 
 
-def _reason(run: Any, state: str) -> str:
-    return f"  ({json.loads(run.failure.read_text())['reason']})" if state == "failed" else ""
+def _reason(run: RunFolder) -> str:
+    from disent_bench.runs.result import Failure
+
+    if run.state() != "failed":
+        return ""
+    try:
+        return f"  ({Failure.read(run.failure).reason})"
+    except (OSError, ValueError) as error:
+        return f"  (failure.json cannot be read: {one_line(error)})"

@@ -24,7 +24,7 @@ class Page:
     @property
     def empty(self) -> str:
         """What stands in place of the tables when there are no rows."""
-        return f"no finished runs in {self.runs} yet; this makes one: make bench METHOD=topdis"
+        return f"no finished runs in {self.runs} yet; this makes one: disent-bench run --method topdis"
 
 
 def format_names() -> list[str]:

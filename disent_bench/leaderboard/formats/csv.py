@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from statistics import fmean
+from typing import Any
 
 from disent_bench.leaderboard.formats import Page
 from disent_bench.leaderboard.records import settings_text
@@ -35,5 +36,10 @@ def write(rows: Sequence[Row], page: Page) -> str:
             untrained = fmean(row.untrained[name]) if row.untrained.get(name) else None
             values = (score.mean, score.std, low, high, score.n, untrained)
             line.update({f"{name}_{part}": value for part, value in zip(parts, values, strict=True)})
-        writer.writerow(line)
+        writer.writerow({name: _harmless(value) for name, value in line.items()})
     return text.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    """A word that a spreadsheet would take for a formula is marked as a word."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value

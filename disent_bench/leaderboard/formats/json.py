@@ -9,6 +9,7 @@ from typing import Any
 
 from disent_bench.leaderboard.formats import Page
 from disent_bench.leaderboard.statistics import Row
+from disent_bench.text import strict
 
 
 def write(rows: Sequence[Row], page: Page) -> str:
@@ -17,7 +18,7 @@ def write(rows: Sequence[Row], page: Page) -> str:
     ``scores`` maps a name to ``{mean, std, ci95, n, higher_is_better}``; ``scoring``, ``key``, ``changes``, ``note``,
     ``untrained``, ``failures`` and ``errors`` (reasons by seed) are added; unrounded, ``null`` if unknown.
     """
-    return json.dumps([_json_row(row) for row in rows], indent=2) + "\n"
+    return json.dumps(strict([_json_row(row) for row in rows]), indent=2, allow_nan=False) + "\n"
 
 
 def _json_row(row: Row) -> dict[str, Any]:

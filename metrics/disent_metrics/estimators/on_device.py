@@ -125,7 +125,8 @@ def deviations(
         return None
     latents = _varying(codes)
     spread = []
-    for factor in _bins(factors.double(), num_bins):
+    places = torch.stack([torch.unique(column, return_inverse=True)[1] for column in factors.T], dim=1)
+    for factor in _bins(places.double(), num_bins):
         groups = (latents[factor == value] for value in torch.unique(factor))
         within = [_quantile((group - group.mean(dim=0)).abs(), quantile) for group in groups]
         spread.append(torch.stack(within).mean(dim=0))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from disent_metrics.estimators.information import ranks
 from disent_metrics.functional.dci import MIN_SAMPLES as DCI_SAMPLES
 from disent_metrics.functional.dci import Backend, dci
 from disent_metrics.functional.modularity import active_modularity
@@ -23,11 +24,14 @@ def _unit(values: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> NDArra
 
 
 def _unit_split(split: Split) -> tuple[NDArray[np.float64], ...]:
-    """Codes and factors of both sets, min-max scaled with the range of both together."""
+    """Codes, and the ranks of the factors' values, of both sets, min-max scaled with the range of both together."""
     scaled: list[NDArray[np.float64]] = []
-    for train, test in ((split.codes, split.test_codes), (split.factors, split.test_factors)):
-        both = np.concatenate([train, test])
-        scaled += [_unit(part, both.min(axis=0), both.max(axis=0)) for part in (train, test)]
+    codes, factors = (
+        np.concatenate(both) for both in ((split.codes, split.test_codes), (split.factors, split.test_factors))
+    )
+    for both in (codes, ranks(factors)):
+        unit = _unit(both, both.min(axis=0), both.max(axis=0))
+        scaled += [unit[: len(split.codes)], unit[len(split.codes) :]]
     return tuple(scaled)
 
 
@@ -38,8 +42,8 @@ def _digitise(unit: NDArray[np.float64], num_bins: int) -> NDArray[np.int64]:
 
 def _binned_pair(codes: Any, factors: Any, num_bins: int) -> tuple[Codes, Factors]:
     checked, labels = check_pair(codes, factors, minimum=MIN_SAMPLES)
-    unit = _unit(labels, labels.min(axis=0), labels.max(axis=0))
-    return checked, _digitise(unit, num_bins)
+    places = ranks(labels)
+    return checked, _digitise(_unit(places, places.min(axis=0), places.max(axis=0)), num_bins)
 
 
 @register_score(
@@ -49,6 +53,7 @@ def _binned_pair(codes: Any, factors: Any, num_bins: int) -> tuple[Codes, Factor
     min_samples=MIN_SAMPLES,
     rewards="as mig, with factors merged into 20 bins",
     source=SOURCE,
+    version=2,
 )
 def hfs_mig(codes: Any, factors: Any, *, num_bins: int = 20) -> dict[str, float]:
     """Mutual information gap as the HFS code computes it: factors are cut into bins as the codes are.
@@ -82,6 +87,7 @@ def hfs_mig(codes: Any, factors: Any, *, num_bins: int = 20) -> dict[str, float]
     min_samples=MIN_SAMPLES,
     rewards="as modularity, with factors merged into 20 bins, dead dimensions left out",
     source=SOURCE,
+    version=2,
 )
 def hfs_modularity(codes: Any, factors: Any, *, num_bins: int = 20) -> dict[str, float]:
     """Modularity as the HFS code computes it: binned factors; dead dimensions, 0/0 there, are left out here.
@@ -159,6 +165,7 @@ def hfs_dci(
     min_samples=MIN_SAMPLES,
     rewards="as sap, on codes and factors cut into 20 bins",
     source=SOURCE,
+    version=2,
 )
 def hfs_sap(codes: Any, factors: Any, test_codes: Any, test_factors: Any, *, num_bins: int = 20) -> dict[str, float]:
     """SAP as the HFS code computes it: the SVM sees bin numbers of the codes and predicts bins of the factors.

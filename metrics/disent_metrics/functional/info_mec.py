@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from disent_metrics.estimators.information import factor_entropies, mutual_information, ranks
 from disent_metrics.estimators.logistic import fit_logistic
 from disent_metrics.estimators.nearest_neighbours import neighbour_information
-from disent_metrics.inputs import Codes, Factors, check_pair
+from disent_metrics.inputs import Codes, Factors, TooFewSamplesError, check_pair
 from disent_metrics.registry import Key, register_score
 
 MIN_SAMPLES = 100
@@ -28,6 +28,8 @@ def _normalised_information(
         return neighbour_information(column, label, neighbours=neighbours, seed=seed)
 
     table = np.array([[estimate(column, label) for label in labels.T] for column in columns])
+    if not np.isfinite(table).all():
+        raise TooFewSamplesError("no class has two samples in one of the factors, so that no neighbours can be counted")
     return table / factor_entropies(factors)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disent_metrics.estimators.information import bin_codes, on_accelerator
+from disent_metrics.estimators.information import bin_codes, on_accelerator, ranks
 from disent_metrics.inputs import check_pair
 from disent_metrics.registry import Key, register_score
 
@@ -26,7 +26,7 @@ def _deviations(
     checked, labels = check_pair(codes, factors, minimum=MIN_SAMPLES)
     latents = checked[:, checked.max(axis=0) > checked.min(axis=0)].astype(np.float64)
     spread = np.empty((latents.shape[1], labels.shape[1]))
-    for j, factor in enumerate(bin_codes(labels.astype(np.float64), num_bins).T):
+    for j, factor in enumerate(bin_codes(ranks(labels).astype(np.float64), num_bins).T):
         groups = (latents[factor == value] for value in np.unique(factor))
         within = [np.quantile(np.abs(group - group.mean(axis=0)), quantile, axis=0) for group in groups]
         spread[:, j] = np.mean(within, axis=0)
@@ -40,6 +40,7 @@ def _deviations(
     min_samples=MIN_SAMPLES,
     rewards="with one factor held, a code dimension hardly moves whatever the others do",
     source="Suter et al. 2019 (arXiv:1811.00007), disentanglement_lib",
+    version=2,
 )
 def interventional_robustness(
     codes: Any, factors: Any, *, num_bins: int = 20, quantile: float = 0.99
@@ -52,8 +53,8 @@ def interventional_robustness(
 
     .. math:: \mathrm{IRS} = \frac{\sum_i m_i \, \max_j (1 - q_{ij} / m_i)}{\sum_i m_i}.
 
-    As in the reference, factors are cut into equal-width bins first, which merges values of factors with more than
-    ``num_bins``. Constant dimensions are left out; without any other the score is 0.
+    As in the reference, factors are cut into equal-width bins first (here of the ranks of their values), which merges
+    values of factors with more than ``num_bins``. Constant dimensions are left out; without any other the score is 0.
     Tensors on an accelerator are reduced to these deviations there.
 
     Args:

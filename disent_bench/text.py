@@ -1,0 +1,37 @@
+"""Words from files and people, made fit for a terminal, a table and strict JSON."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from typing import Any
+
+LONGEST = 350
+_UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Cn")
+
+
+def one_line(text: object) -> str:
+    """Return ``text`` in one line, with a mark for each character that steers a terminal or cannot be encoded."""
+    words = " ".join(str(text).split())
+    if words.isascii() and words.isprintable():
+        return words
+    return "".join("\ufffd" if unicodedata.category(each) in _UNPRINTABLE else each for each in words)
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """Return ``text``, its middle left out if it is longer than ``longest``."""
+    if len(text) <= longest:
+        return text
+    half = (longest - 5) // 2
+    return f"{text[:half]} ... {text[-half:]}"
+
+
+def strict(value: Any) -> Any:
+    """Return plain data with null for numbers that JSON does not know."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: strict(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(each) for each in value]
+    return value
