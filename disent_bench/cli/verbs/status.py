@@ -33,8 +33,6 @@ def status_table(runs: Path) -> str:
     """Return one line per run below ``runs``: state, steps done of all, path; for a failed run the reason."""
     from disent_bench.runs.folder import find_runs
 
-    if not runs.exists():
-        raise FileNotFoundError(f"there is no folder {runs}")
     found = find_runs(runs)
     if not found:
         return f"no runs in {runs}; start one with: disent-bench run --method topdis"
