@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _ended_like_ctrl_c():
             status = verb(given.verb)(given[given.verb])
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where it was closed
+            sys.stdout.flush()
         return status
     except BrokenPipeError:
         if not _nobody_reads():

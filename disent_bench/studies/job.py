@@ -34,6 +34,11 @@ class Job:
         return ["resume", str(self.folder.path), *self.options]
 
     @property
+    def steps(self) -> int:
+        """How many steps the run has."""
+        return int(self.folder.read_config()["steps"])
+
+    @property
     def is_done(self) -> bool:
         """Whether nothing is left to do."""
         return self.folder.is_scored(self.scoring)

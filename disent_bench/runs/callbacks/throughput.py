@@ -11,7 +11,9 @@ from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-_LINE_SECONDS = 20.0
+from disent_bench.runs.pace import LINE_SECONDS, Pace
+
+_BAR_SECONDS = 0.1
 
 
 class Throughput(Callback):
@@ -27,7 +29,7 @@ class Throughput(Callback):
         self.peak_memory_mb = 0.0
         self._window = (0, 0.0)
         self._batch_start = 0.0
-        self._line_time = 0.0
+        self._rate = 0.0
         self._console = Console(file=sys.stderr)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -53,7 +55,8 @@ class Throughput(Callback):
         self._window = (self.batches, self.seconds)
         self._task = self._progress.add_task(self.title, total=self.steps, completed=self.batches, rate="")
         self._progress.start()
-        self._line_time = time.monotonic()
+        self._shown = time.monotonic()
+        self._pace = Pace(self.batches, self.steps)
         self._batch_start = time.perf_counter()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
@@ -63,13 +66,14 @@ class Throughput(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stop the clock; log and show every ``every`` steps."""
+        """Stop the clock and show the step; log every ``every`` steps."""
         self.seconds += time.perf_counter() - self._batch_start
         self.batches += 1
+        self._show()
         if self.batches % self.every:
             return
         steps, seconds = self._window
-        rate = (self.batches - steps) / max(self.seconds - seconds, 1e-9)
+        self._rate = rate = (self.batches - steps) / max(self.seconds - seconds, 1e-9)
         self._window = (self.batches, self.seconds)
         values = {"throughput/steps_per_second": rate, "throughput/images_per_second": rate * self.batch_size}
         if (memory := anonymous_memory_mb()) is not None:
@@ -77,14 +81,23 @@ class Throughput(Callback):
             values["throughput/memory_mb"] = memory
         for logger in trainer.loggers:
             logger.log_metrics(values, step=self.batches)
-        self._progress.update(self._task, completed=self.batches, rate=f"{rate:.1f}/s")
-        if not self._console.is_terminal and time.monotonic() - self._line_time > _LINE_SECONDS:
-            self._line_time = time.monotonic()
-            left = (self.steps - self.batches) / rate
-            self._console.print(f"{self.title}: step {self.batches}/{self.steps}, {rate:.1f}/s, {left:.0f} s to go")
+
+    def _show(self) -> None:
+        """Move the bar, or say a line; a step may be short, so not at each."""
+        now = time.monotonic()
+        if now - self._shown < (_BAR_SECONDS if self._console.is_terminal else LINE_SECONDS):
+            return
+        self._shown = now
+        if self._console.is_terminal:
+            rate = f"{self._rate:.1f}/s" if self._rate else ""
+            self._progress.update(self._task, completed=self.batches, rate=rate)
+        else:
+            self._console.print(f"{self.title}: step {self._pace.text(self.batches)}", soft_wrap=True)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Take the bar down."""
+        """Take the bar down, where the training is."""
+        for task in self._progress.task_ids:
+            self._progress.update(task, completed=self.batches)
         self._progress.stop()
 
 

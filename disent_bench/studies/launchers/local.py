@@ -13,14 +13,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 
+from disent_bench.runs.pace import LINE_SECONDS, Pace, duration
 from disent_bench.runs.series import ending
 from disent_bench.runs.stop import PARENT
 from disent_bench.runs.train import Outcome
 from disent_bench.studies.job import Job
 
 POLL_SECONDS = 0.1
+LOOK_SECONDS = 1.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STOPPED = (130, *(-number for number in SIGNALS))
 
@@ -55,7 +58,7 @@ def launch(jobs: Sequence[Job], num_workers: int) -> dict[str, Outcome]:
                     active.remove(worker)
                     outcomes[worker.job.name] = worker.outcome()
                     report.ended(worker.job, outcomes[worker.job.name])
-                report.running([worker.job.name for worker in active])
+                report.running(active)
         finally:
             for worker in active:
                 worker.process.terminate()
@@ -80,6 +83,8 @@ class _Worker:
 
     def __init__(self, job: Job, environment: Mapping[str, str]) -> None:
         self.job = job
+        self.steps = job.steps
+        self.pace = Pace(job.folder.latest_step(), self.steps)
         job.folder.path.mkdir(parents=True, exist_ok=True)
         job.folder.failure.unlink(missing_ok=True)  # of an earlier try: what is there afterwards is this one's
         with job.folder.output.open("ab") as output:
@@ -107,21 +112,23 @@ class _Worker:
 
 
 class _Report:
-    """One line on stderr for each run that ended and, on a terminal, a bar of all."""
+    """A line on stderr for each run that ended, and how far the others are: rows on a terminal, else lines."""
 
     def __init__(self, total: int, skipped: int) -> None:
         console = Console(file=sys.stderr)
         self._counts = {"done": skipped, "interrupted": 0, "failed": 0}
         self._total = total
         self._progress = Progress(
-            BarColumn(20),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[names]}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
+            BarColumn(10),
+            TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
             console=console,
             disable=not console.is_terminal,
+            expand=True,
         )
-        self._task = self._progress.add_task(self._summary(), total=total, completed=skipped, names="")
+        self._start = self._looked = self._said = time.monotonic()
+        self._task = self._progress.add_task(self._summary(), total=total, completed=skipped, state="")
+        self._rows: dict[_Worker, TaskID] = {}
         self.say(f"{total} runs, {skipped} of them done already")
 
     def __enter__(self) -> _Report:
@@ -131,9 +138,24 @@ class _Report:
     def __exit__(self, *_: Any) -> None:
         self._progress.stop()
 
-    def running(self, names: Sequence[str]) -> None:
-        """Show what is running."""
-        self._progress.update(self._task, names="; ".join(names))
+    def running(self, workers: Sequence[_Worker]) -> None:
+        """Show how far the runs are that are running."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS and set(workers) == set(self._rows):
+            return
+        self._looked = now
+        states = {worker: worker.pace.text(worker.job.folder.latest_step()) for worker in workers}
+        for gone in [worker for worker in self._rows if worker not in states]:
+            self._progress.remove_task(self._rows.pop(gone))
+        for worker, state in states.items():
+            if worker not in self._rows:
+                self._rows[worker] = self._progress.add_task(worker.job.name, total=worker.steps, state="")
+            self._progress.update(self._rows[worker], completed=worker.pace.step, state=state)
+        self._progress.update(self._task, state=f"{duration(now - self._start)} so far")
+        if self._progress.disable and now - self._said >= LINE_SECONDS:
+            self._said = now
+            for worker, state in states.items():
+                self.say(f"{worker.job.name}: {state}")
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """Say how a run ended."""
