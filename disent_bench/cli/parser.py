@@ -18,8 +18,8 @@ SHARED: dict[str, dict[str, Any]] = {
     "--plugin": {
         "action": "append",
         "default": [],
-        "metavar": "FILE.py",
-        "help": "Python file that registers what is yours (may be repeated)",
+        "metavar": "PLUGIN",
+        "help": "Python file, or name of a module, that registers what is yours",
     },
     "--data-dir": {
         "type": Path,
