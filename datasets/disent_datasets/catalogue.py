@@ -45,7 +45,7 @@ def load(
 
     Args:
         name: a registered data set.
-        data_dir: data folder; else the environment variable DISENT_DATA, else ``data`` in the working folder.
+        data_dir: data folder; else ``$DISENT_DATA``, else ``data`` in the working folder, else one in the user's cache.
         source: one of the data set's sources, for dSprites ``"drawn"`` or ``"official"``; else its first.
         verify: compare checksums of stored and original files; False skips that, with a warning.
         files: paths of original files that you have, used instead of a download; read in place, never changed.
@@ -111,8 +111,13 @@ def is_prepared(name: str, *, data_dir: str | Path | None = None, source: str | 
 
 
 def data_folder(data_dir: str | Path | None = None) -> Path:
-    """The data folder: the argument, else the environment variable DISENT_DATA, else ``data``."""
-    return Path(data_dir or os.environ.get("DISENT_DATA") or "data").expanduser()
+    """The data folder: the argument, else ``$DISENT_DATA``, else ``data`` if there is one, else the user's cache."""
+    named = data_dir or os.environ.get("DISENT_DATA")
+    if named or Path("data").is_dir():
+        return Path(named or "data").expanduser()
+    import pooch  # imported where it is needed: it costs more than the rest of this module
+
+    return Path(pooch.os_cache("disent-bench"))
 
 
 def _request(name: str, data_dir: str | Path | None, source: str | None, verify: bool) -> tuple[Request, Factory]:

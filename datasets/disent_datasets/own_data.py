@@ -45,6 +45,8 @@ def grid_from_arrays(request: Request, images: NDArray[np.uint8], factors: Array
         raise DataError(f"{info.name}: need as many rows of factors as images, got {len(indices)} and {len(images)}")
     if info.scale == 1 and images.max() > 1:
         raise DataError(f"{info.name}: scale=1 needs images of 0 and 1, got {images.max()}; register it with scale=255")
+    if info.scale > 1 and images.max() <= 1:
+        raise DataError(f"{info.name}: images hold 0 and 1 alone, and {info.scale} is white; register it with scale=1")
     found, counts = np.unique(indices, return_counts=True)
     if counts.max() > 1:
         rows = np.flatnonzero(indices == found[counts.argmax()]).tolist()

@@ -71,9 +71,11 @@ def register_dataset(
             images stored under another version are not used.
 
     Raises:
-        ValueError: if another function has registered the name, a factor or source named does not exist, or the
-            version is not a whole number from 1 on.
+        ValueError: if another function has registered the name, a factor or source named does not exist, a factor has
+            one value only, or the version is not a whole number from 1 on.
     """
+    if single := [factor for factor, size in zip(factors.names, factors.sizes, strict=True) if size == 1]:
+        raise ValueError(f"factors: {single[0]} of {name} has one value, which no score can tell; leave it out")
     if on_demand is None:
         on_demand = [MEMORY] if MEMORY in sources else []
     for argument, given, known in (

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from disent_bench.functional.mirror_descent import LARGEST_IN_ONE_BLOCK, descend, descend_torch
+from disent_bench.functional.mirror_descent import INNER_LARGEST, LARGEST_IN_ONE_BLOCK, descend, descend_torch
 
 Solver = Literal["native", "triton", "torch", "pot"]
 
@@ -74,6 +74,13 @@ def with_uniform_marginals(plan: Any) -> Any:
     return plan + rows * columns / rows.sum(axis=-2, keepdims=True).clip(min=1e-300)
 
 
+def _is_coupling(plan: Tensor) -> Tensor:
+    """Whether the linear problem was solved: at a very small epsilon its iterations end before the marginals fit."""
+    n, m = plan.shape[-2:]
+    error = (plan.sum(-2) - 1 / m).abs().sum(-1) + (plan.sum(-1) - 1 / n).abs().sum(-1)
+    return error <= INNER_LARGEST
+
+
 @cache
 def _has_triton() -> bool:
     return find_spec("triton") is not None
@@ -113,7 +120,7 @@ def solve(cost_x: Tensor, cost_y: Tensor, plan: Tensor, schedule: Schedule, solv
     schedule = schedule._replace(tol=max(schedule.tol, _ROUNDING_UNITS * torch.finfo(plan.dtype).eps))
     if solver in ("torch", "triton"):
         plan, converged = _on_device(solver)(cost_x, cost_y, plan, *schedule)
-        return with_uniform_marginals(plan.double()), converged
+        return with_uniform_marginals(plan.double()), converged & _is_coupling(plan)
     batch, device = plan.shape[:-2], plan.device
     arrays = [c.expand(*batch, *c.shape[-2:]).reshape(-1, *c.shape[-2:]).cpu().numpy() for c in (cost_x, cost_y, plan)]
     epsilons = np.array(schedule.epsilons) * float(schedule.scale)
@@ -123,8 +130,9 @@ def solve(cost_x: Tensor, cost_y: Tensor, plan: Tensor, schedule: Schedule, solv
         one(*(np.array(c, order="C") for c in problem), epsilons, budgets, schedule.tol, schedule.inner_iter)
         for *problem, budgets in zip(*arrays, steps, strict=True)
     ]
-    plans = with_uniform_marginals(np.stack([found for found, _ in solved], dtype=np.float64))
-    flags = torch.tensor([flag for _, flag in solved], device=device)
+    found = np.stack([each for each, _ in solved], dtype=np.float64)
+    plans = with_uniform_marginals(found)
+    flags = torch.tensor([flag for _, flag in solved], device=device) & _is_coupling(torch.from_numpy(found)).to(device)
     return torch.from_numpy(plans).to(device).reshape(plan.shape), flags.reshape(batch)
 
 

@@ -15,7 +15,7 @@ from disent_bench.functional.costs import (
     informative_costs,
     statistic_of,
 )
-from disent_bench.functional.coupling import Schedule, Solver, as_floating, solve, start_plan
+from disent_bench.functional.coupling import Schedule, Solver, as_floating, solve, start_plan, with_uniform_marginals
 
 Init = Literal["best", "product", "identity"]
 
@@ -23,6 +23,8 @@ INITS = ("best", "product", "identity")
 
 _SYMMETRY_TOLERANCE = 1e-4
 _INNER_ITERATIONS = 1000
+# Share of a value by which a plan found in float32 may be worse than its start.
+_ROUNDING = 1e-6
 
 
 # Measured for 64 points: a third of the time of full convergence, and the gap within a few percent of its own there.
@@ -68,6 +70,11 @@ def _objective(cost_x: Tensor, cost_y: Tensor, plan: Tensor) -> Tensor:
     return (squares - 2 * (cost_x @ plan @ cost_y * plan).sum((-2, -1))).clamp_min(0)
 
 
+def _lowered(cost_x: Tensor, cost_y: Tensor, plan: Tensor, epsilon: float) -> Tensor:
+    """What mirror descent lowers: the objective and epsilon times the negative entropy."""
+    return _objective(cost_x.detach(), cost_y.detach(), plan) + epsilon * torch.special.xlogy(plan, plan).sum((-2, -1))
+
+
 def entropic_gromov_wasserstein(
     cost_x: Any,
     cost_y: Any,
@@ -98,7 +105,9 @@ def entropic_gromov_wasserstein(
 
     Returns:
         ``GWResult(plan, value, converged)``. The plan is float64 with exactly uniform marginals; ``value`` is the first
-        sum at it, differentiable in the costs with the plan held fixed.
+        sum at it, differentiable in the costs with the plan held fixed. No plan is worse than its start, which is
+        returned, as not converged, where the iteration lowers nothing; and none converged whose linear problems, at a
+        very small epsilon, did not.
 
     Raises:
         ValueError: costs that are not square, finite and symmetric, or do not batch together; a start that is no plan;
@@ -119,6 +128,10 @@ def entropic_gromov_wasserstein(
     start = start_plan(init, cost_x, cost_y)
     schedule = Schedule((epsilon,), ((max_iter,),), tol, _INNER_ITERATIONS)
     plan, converged = solve(cost_x, cost_y, start, schedule, solver)
+    start = with_uniform_marginals(start.double())
+    before = _lowered(cost_x, cost_y, start, epsilon)
+    better = _lowered(cost_x, cost_y, plan, epsilon) <= before + _ROUNDING * (before.abs() + epsilon)
+    plan, converged = torch.where(better[..., None, None], plan, start), converged & better
     value = _objective(cost_x, cost_y, plan)
     if tensors:
         return GWResult(plan, value, converged)

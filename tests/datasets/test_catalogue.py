@@ -116,6 +116,10 @@ def test_verify_and_is_prepared(tmp_path: Path) -> None:
 
 def test_where_the_data_folder_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISENT_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    assert dd.data_folder() == tmp_path / "cache" / "disent-bench"
+    (tmp_path / "data").mkdir()
     assert dd.data_folder() == Path("data")
     monkeypatch.setenv("DISENT_DATA", str(tmp_path))
     assert dd.data_folder() == tmp_path
