@@ -43,13 +43,39 @@ def pack(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.packbits(images.reshape(len(images), -1), axis=1, bitorder="little")
 
 
+class SparseImages:
+    """The images that there are of a factor space of which most combinations have none; of those there are zeros.
+
+    Args:
+        images: uint8 (n, h, w, c).
+        numbers: the number of each, ascending.
+        size: combinations of the factors.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, images: NDArray[np.uint8], numbers: NDArray[np.int64], size: int) -> None:
+        self.images = images
+        self.numbers = numbers
+        self.shape = (size, *images.shape[1:])
+
+    def __getitem__(self, key: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Images (n, h, w, c) of the given numbers."""
+        wanted = np.arange(*key.indices(self.shape[0])) if isinstance(key, slice) else np.asarray(key)
+        rows = np.searchsorted(self.numbers, wanted).clip(max=len(self.numbers) - 1)
+        there = self.numbers[rows] == wanted
+        found = np.zeros((len(wanted), *self.shape[1:]), np.uint8)
+        found[there] = self.images[rows[there]]
+        return found
+
+
 class FactorGrid:
     """A data set with one uint8 image for every combination of its ground-truth factors.
 
     Data of a user's own may lack some; then ``present`` says which there are, and the others cannot be asked for.
 
     Args:
-        images: uint8 (N, h, w, c), an array, a memory map or `PackedImages`, in index order.
+        images: uint8 (N, h, w, c), an array, a memory map, `PackedImages` or `SparseImages`, in index order.
         space: the factors; ``space.size`` must be N.
         name: registered name of the data set.
         source: where the images come from, for instance ``"drawn"`` or ``"official"``.
@@ -73,7 +99,7 @@ class FactorGrid:
 
     def __init__(
         self,
-        images: NDArray[np.uint8] | PackedImages,
+        images: NDArray[np.uint8] | PackedImages | SparseImages,
         space: FactorSpace,
         *,
         name: str,
@@ -88,7 +114,7 @@ class FactorGrid:
             sizes = dict(zip(space.names, space.sizes, strict=True))
             raise ValueError(f"images: the factors {sizes} need {space.size} images, got {images.shape[0]}")
         # A plain view: indexing np.memmap itself costs several microseconds more.
-        self.stored = images if isinstance(images, PackedImages) else np.asarray(images)
+        self.stored = images if isinstance(images, PackedImages | SparseImages) else np.asarray(images)
         self.space = space
         self.name = name
         self.source = source
@@ -114,7 +140,8 @@ class FactorGrid:
         """SHA-256 (hex) of the uint8 images in index order, however they are stored."""
         if self._fingerprint is None:
             digest = hashlib.sha256()
-            for block in self.blocks():
+            whole = self.stored
+            for block in (whole.images, whole.numbers) if isinstance(whole, SparseImages) else self.blocks():
                 digest.update(np.ascontiguousarray(block).data)
             if self.present is not None:
                 digest.update(np.packbits(self.present).data)
@@ -124,6 +151,8 @@ class FactorGrid:
     @property
     def available(self) -> int | NDArray[np.int64]:
         """What `numpy.random.Generator.choice` draws image numbers from: how many there are, or which if some lack."""
+        if isinstance(self.stored, SparseImages):
+            return self.stored.numbers
         return len(self) if self.present is None else np.flatnonzero(self.present)
 
     def images(self, indices: ArrayLike, generator: np.random.Generator | None = None) -> NDArray[np.uint8]:

@@ -11,9 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disent_datasets.errors import DataError
-from disent_datasets.grid import FactorGrid
+from disent_datasets.grid import FactorGrid, SparseImages
 from disent_datasets.request import Request
 
+SPARSE = 4
+"""Combinations for each image from which on only the images that there are are held."""
+LARGEST_SPACE = 500_000_000
+"""Combinations of factors; which of them have an image takes a byte each."""
 CHANNELS = {"1": 1, "L": 1, "P": 3, "RGB": 3}
 """Channels of the kinds of pictures that are read (Pillow's names)."""
 
@@ -31,7 +35,8 @@ def grid_from_arrays(request: Request, images: NDArray[np.uint8], factors: Array
         factors: integers (n, k), values ``0 .. size - 1`` of the registered factors.
 
     Raises:
-        DataError: if the arrays do not fit each other or what was registered, or a combination occurs twice.
+        DataError: if the arrays do not fit each other or what was registered, a combination occurs twice, or there are
+            too many combinations.
     """
     info = request.info
     images = np.asanyarray(images)
@@ -58,8 +63,18 @@ def grid_from_arrays(request: Request, images: NDArray[np.uint8], factors: Array
 
 def _in_order(request: Request, images: NDArray[np.uint8], indices: NDArray[np.int64]) -> FactorGrid:
     info = request.info
-    ordered = np.zeros((info.space.size, *info.shape), np.uint8)
-    ordered[indices] = images
+    if info.space.size > LARGEST_SPACE:
+        raise DataError(
+            f"{info.name}: its factors have {info.space.size:,} combinations; up to {LARGEST_SPACE:,} are handled, so "
+            "cut a factor into fewer values, or leave one out"
+        )
+    order = np.argsort(indices)
+    ordered: NDArray[np.uint8] | SparseImages
+    if info.space.size > SPARSE * len(indices):
+        ordered = SparseImages(images[order], indices[order], info.space.size)
+    else:
+        ordered = np.zeros((info.space.size, *info.shape), np.uint8)
+        ordered[indices] = images
     present = None
     if missing := info.space.size - len(indices):
         present = np.zeros(info.space.size, dtype=bool)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from disent_datasets.grid import FactorGrid, PackedImages
+from disent_datasets.grid import FactorGrid, PackedImages, SparseImages
 from disent_datasets.progress import track
 
 Residence = Literal["auto", "host", "device"]
@@ -63,16 +63,23 @@ def place(grid: FactorGrid, residence: Residence, device: torch.device) -> Gathe
     Args:
         grid: the images.
         residence: ``"host"``, ``"device"``, or ``"auto"``: on a CUDA device if the set fits in half of the
-            memory that is free there, else on the host. Images with a nuisance are made on the host; so are images
-            that are rendered on demand, with a warning, unless ``"device"`` asks for all of them at once.
+            memory that is free there, else on the host. Few images of a large factor space stay on the host. Images
+            with a nuisance are made there; so are images that are rendered on demand, with a warning, unless
+            ``"device"`` asks for all of them at once.
         device: the model's device.
 
     Raises:
-        ValueError: if the residence is none of these, or images with a nuisance are asked for on the device, or the
-            device has no room for the images.
+        ValueError: if the residence is none of these, or the device is asked for images that are on the host, or has no
+            room for them.
     """
     if residence not in ("auto", "host", "device"):
         raise ValueError(f"residence: must be auto, host or device, got {residence!r}")
+    if isinstance(grid.stored, SparseImages):
+        if residence == "device":
+            raise ValueError(
+                f"residence: {grid.name} is few images of many combinations, on the host; use auto or host"
+            )
+        return HostGather(grid)
     if grid.nuisance:
         if residence == "device":
             raise ValueError(f"residence: the nuisance of {grid.name} is drawn on the host; use auto or host")
@@ -94,6 +101,7 @@ def _fits(grid: FactorGrid, device: torch.device) -> bool:
 
 
 def _raw(grid: FactorGrid) -> NDArray[np.uint8]:
+    assert not isinstance(grid.stored, SparseImages)  # which `place` keeps on the host
     return grid.stored.bits if isinstance(grid.stored, PackedImages) else grid.stored
 
 

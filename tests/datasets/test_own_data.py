@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ ORDER = np.random.default_rng(0).permutation(40)
 FACTORS = SPACE.factors(ORDER)
 
 
-def make_request(data_dir: Path, channels: int = 3, scale: int = 255) -> dd.Request:
+def make_request(data_dir: Path, channels: int = 3, scale: int = 255, **changes: Any) -> dd.Request:
     info = dd.DatasetInfo("mine", "Mine", SPACE, (64, 64, channels), ("memory",), "CC0", "me", scale)
+    info = replace(info, **changes)
     return dd.Request(info, "memory", data_dir)
 
 
@@ -94,6 +96,31 @@ def test_an_incomplete_grid_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     batch = DisentDataModule("mine", data_dir=tmp_path, batch_size=500).train_dataloader().batch(0)
     assert set(batch.indices.tolist()) == set(ORDER[:20].tolist())
+
+
+def test_a_sample_of_a_huge_space_holds_what_there_is(tmp_path: Path) -> None:
+    space = dd.FactorSpace(("a", "b", "c", "d"), (100, 100, 100, 100))
+    rng = np.random.default_rng(0)
+    numbers = rng.choice(space.size, size=200, replace=False)
+    images = rng.integers(0, 256, size=(200, 8, 8, 1), dtype=np.uint8)
+    request = make_request(tmp_path, space=space, shape=(8, 8, 1))
+    with pytest.warns(UserWarning, match="99,999,800 of 100,000,000 factor combinations have no image"):
+        grid = grid_from_arrays(request, images, space.factors(numbers))
+    np.testing.assert_array_equal(grid.images(numbers[::-1]), images[::-1])
+    with pytest.raises(dd.DataError, match="its grid is incomplete"):
+        grid.images([next(n for n in range(300) if n not in numbers)])
+    assert set(dd.BatchStream(grid, 64, seed=0).step(0).first.tolist()) <= set(numbers.tolist())
+    changed = images.copy()
+    changed[0, 0, 0] ^= 1
+    with pytest.warns(UserWarning, match="have no image"):
+        other = grid_from_arrays(request, changed, space.factors(numbers))
+    assert grid.fingerprint != other.fingerprint
+    np.testing.assert_array_equal(grid.stored[0:3], np.zeros((3, 8, 8, 1)))
+    large = dd.FactorSpace(("a", "b"), (10**5, 10**5))
+    with pytest.raises(dd.DataError, match=r"10,000,000,000 combinations; up to 500,000,000 are handled"):
+        grid_from_arrays(
+            make_request(tmp_path, space=large, shape=(8, 8, 1)), images, large.factors(np.arange(200) * 3)
+        )
 
 
 REPEATED = FACTORS.copy()
