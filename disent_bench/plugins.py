@@ -25,7 +25,7 @@ def load_plugin(path: str | Path) -> None:
     if not Path(path).is_file():
         if not all(part.isidentifier() for part in str(path).split(".")) or str(path).endswith(".py"):
             raise ValueError(f"plugin '{path}' is not a file; give the path of a Python file, or the name of a module")
-        with _blamed(f"plugin '{path}' is not a file, and as a module it failed to import"):
+        with blamed(f"plugin '{path}' is not a file, and as a module it failed to import"):
             import_module(str(path))
         return
     file = Path(path).resolve()
@@ -37,7 +37,7 @@ def load_plugin(path: str | Path) -> None:
     sys.modules[module_name] = module  # dataclasses look their module up while they are defined
     sys.path.insert(0, str(file.parent))
     try:
-        with _blamed(f"plugin '{path}' failed to import"):
+        with blamed(f"plugin '{path}' failed to import"):
             spec.loader.exec_module(module)
     except ValueError:
         del sys.modules[module_name]
@@ -53,18 +53,28 @@ def load_plugins(paths: Iterable[str | Path] = ()) -> None:
         ValueError: if one cannot be loaded; the message names it.
     """
     for entry in entry_points(group=GROUP):
-        with _blamed(f"plugin '{entry.value}' failed to load"):
+        with blamed(f"plugin '{entry.value}' failed to load"):
             entry.load()
     for path in paths:
         load_plugin(path)
 
 
 @contextmanager
-def _blamed(who: str) -> Iterator[None]:
-    """Turn whatever goes wrong, a plug-in that ends Python included, into one line that says who and where."""
+def blamed(who: str, *, spoken: bool = False) -> Iterator[None]:
+    """Turn whatever goes wrong, a plug-in that ends Python included, into one line that says who and where.
+
+    Args:
+        who: what is at fault.
+        spoken: leave a ValueError as it is, for it says in our words what is wrong.
+
+    Raises:
+        ValueError: with the line.
+    """
     try:
         yield
     except (Exception, SystemExit) as error:
+        if spoken and isinstance(error, ValueError):
+            raise
         frames = traceback.extract_tb(error.__traceback__)
         place = next((f" ({each.filename}:{each.lineno})" for each in reversed(frames) if _is_of_a_plugin(each)), "")
         said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"

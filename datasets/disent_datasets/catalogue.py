@@ -7,6 +7,7 @@ import functools
 import importlib
 import os
 import pkgutil
+import traceback
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -58,7 +59,22 @@ def load(
     request = replace(request, files=_existing(files, request))
     if not verify:
         warnings.warn(f"verify=False: checksums of {name} ({request.source}) are not compared", stacklevel=2)
-    return factory(request)
+    return _made(factory, request)
+
+
+def _made(factory: Factory, request: Request) -> FactorGrid:
+    """What a registered function returns, which may be anybody's, or one line that says what is wrong with it."""
+    name = request.info.name
+    try:
+        grid = factory(request)
+    except (ValueError, OSError, Warning):
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise DataError(f"{name}: {type(error).__name__}: {error} ({frame.filename}:{frame.lineno})") from error
+    if not isinstance(grid, FactorGrid):
+        raise DataError(f"{name}: its registered function returns a FactorGrid, not {type(grid).__name__}")
+    return grid
 
 
 def _existing(files: Sequence[str | Path], request: Request) -> tuple[Path, ...]:

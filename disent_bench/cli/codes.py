@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from disent_metrics.protocol import PROTOCOLS, ScoreProtocol
 from disent_metrics.suite import SuiteResult, evaluate_codes
+from numpy.lib.format import MAGIC_PREFIX
 from numpy.typing import NDArray
 
 from disent_bench.cli.tables import read_table
@@ -117,14 +118,25 @@ def _protocol(name: str) -> ScoreProtocol:
 
 
 def _read(path: Path) -> dict[str, NDArray]:
+    if path.stat().st_size == 0:
+        raise ValueError("it is empty")
     match path.suffix:
         case ".npy":
+            with path.open("rb") as file:
+                if file.read(len(MAGIC_PREFIX)) != MAGIC_PREFIX:
+                    raise ValueError("it is not what numpy.save writes")
             return {"": np.array(np.load(path, mmap_mode="r", allow_pickle=False))}  # a map cannot outgrow its file
         case ".npz":
             with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
+                found = {name: archive[name] for name in archive.files}
+            if not found or not all(isinstance(each, np.ndarray) for each in found.values()):
+                raise ValueError("it is not what numpy.savez writes" if found else "it holds no array")
+            return found
         case ".pt":
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            try:
+                content = torch.load(path, map_location="cpu", weights_only=True)
+            except (KeyError, EOFError, IndexError, RuntimeError):
+                raise ValueError("it is not what torch.save writes") from None
             if not isinstance(content, Mapping):
                 content = {"": content}
             return {str(name): _array(name, value) for name, value in content.items()}

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         given = build_parser().parse_args(arguments)
     except argparse.ArgumentError as error:
-        return complain(_hinted(one_line(error)))
+        return complain(_hinted(one_line(error), sys.argv[1:] if arguments is None else arguments))
     try:
         with _ended_like_ctrl_c():
             status = verb(given.verb)(given[given.verb])
@@ -58,8 +58,12 @@ def _ended_like_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _hinted(message: str) -> str:
-    """A setting that was written as an argument is put in its place."""
+def _hinted(message: str, arguments: Sequence[str]) -> str:
+    """What the parser says, in the words of the command line; a setting written as an argument is put in its place."""
+    if typed := re.fullmatch(r"Parser key \"(\w+)\": Expected a <class 'int'>. Got value: (.*)", message):
+        return f"--{typed[1].replace('_', '-')} is a whole number, not {typed[2]}"
+    if "run" not in arguments[:1]:
+        return message
     found = re.search(r"nrecognized arguments: (?:--)?([a-z]\w*)(?:[ =](\S+))?", message)
     if found is None:
         return message

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", " ": "a blank"}
 LINES_LOOKED_AT = 20
 ROW_NUMBERS = ("", "unnamed: 0", "index", "row", "id")
+MOST_COLUMNS = 10_000
 SHORTEST_COUNT = 10
 """Rows from which on a first column that counts is one of row numbers and no values."""
 
@@ -41,6 +42,8 @@ def read_table(path: Path, *, words: bool = False) -> NDArray:
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
             raise ValueError(f"row {number} has {len(row)} cells and row 1 has {len(rows[0])} ({_named(separator)})")
+    if len(rows[0]) > MOST_COLUMNS:
+        raise ValueError(f"{len(rows[0]):,} cells in a row; up to {MOST_COLUMNS:,} are read")
     heading, rows = _heading(rows)
     if not rows:
         raise ValueError("a heading and no rows")

@@ -13,6 +13,7 @@ import disent_bench.methods  # noqa: F401 (fills the registry that is looked int
 from disent_bench.bottlenecks.bottleneck import Bottleneck
 from disent_bench.bottlenecks.gaussian import Gaussian
 from disent_bench.objective import Objective
+from disent_bench.plugins import blamed
 from disent_bench.registry import BOTTLENECKS, METHODS
 from disent_bench.signatures import argument_hints, changed
 
@@ -115,13 +116,18 @@ def build_model(
         ValueError: if a recipe does not give what it should, or a change fits nothing.
     """
     with changed(changes or {}) as effective:
-        built = {name: METHODS[name].factory(**arguments) for name, arguments in recipes.items()}
+        with blamed(f"method '{next(iter(recipes))}' cannot be built", spoken=True):
+            built = {name: METHODS[name].factory(**arguments) for name, arguments in recipes.items()}
         base, *regularisers = built
-        objective = built[base].objective()
+        with blamed(f"objective() of method '{base}' fails", spoken=True):
+            objective = built[base].objective()
         if not isinstance(objective, Objective):
             raise ValueError(f"objective() of method '{base}' returns an Objective, not {objective!r}")
+        if not [*objective]:
+            raise ValueError(f"objective() of method '{base}' returns an Objective without a term")
         for name in regularisers:
-            terms = built[name].terms()
+            with blamed(f"terms() of method '{name}' fails", spoken=True):
+                terms = built[name].terms()
             if not isinstance(terms, Sequence):
                 raise ValueError(f"terms() of method '{name}' returns a list of terms, not {terms!r}")
             objective = Objective(*objective, *terms)

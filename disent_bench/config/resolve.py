@@ -108,7 +108,10 @@ def score_protocol(protocol: Protocol, changes: Mapping[str, Any]) -> ScoreProto
         ValueError: if a key is unknown.
     """
     own = _nested(changes).get("scores", {})
-    return ScoreProtocol.from_mapping(protocol.name, _merged({**protocol.scores, "version": protocol.version}, own))
+    found = ScoreProtocol.from_mapping(protocol.name, _merged({**protocol.scores, "version": protocol.version}, own))
+    if not found.scores:
+        raise ValueError("scores.scores is empty; name at least one")
+    return found
 
 
 def effective_on_scores(protocol: Protocol, changes: Mapping[str, Any]) -> Tree:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from disent_bench.module import Training
+from disent_bench.text import shortened
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,12 @@ class Settings(Training):
         for name in ("steps", "batch_size", "latent_dim", "log_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
-        for name, most in (("batch_size", LARGEST_BATCH), ("latent_dim", MOST_LATENTS)):
+        mosts = dict.fromkeys(("steps", "log_every", "checkpoint_every", "evaluate_every"), MOST_STEPS)
+        for name, most in {**mosts, "batch_size": LARGEST_BATCH, "latent_dim": MOST_LATENTS}.items():
             if getattr(self, name) > most:
-                raise ValueError(f"{name} is at most {most}, not {getattr(self, name)}")
+                raise ValueError(f"{name} is at most {most}, not {shortened(str(getattr(self, name)), 40)}")
+        if len(set(self.evaluate_during)) < len(self.evaluate_during):
+            raise ValueError(f"evaluate_during names a score twice: {', '.join(map(str, self.evaluate_during))}")
         if self.evaluate_every < 0:
             raise ValueError(f"evaluate_every is 0 (never) or a number of steps, not {self.evaluate_every}")
         if not self.learning_rate > 0:
@@ -60,6 +64,7 @@ class Settings(Training):
         return frozenset({"pair" if self.sampler == "pairs" else "second"})
 
 
+MOST_STEPS = 10**12
 LARGEST_BATCH, MOST_LATENTS = 1_000_000, 100_000
 """Above them an array of the batch, or a layer, no longer fits into any memory."""
 

@@ -39,7 +39,7 @@ def parse_seeds(text: str, name: str = "--seeds") -> list[int]:
     seeds: dict[int, None] = {}
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        if not _is_digits(first) or (dash and not _is_digits(last)):
             raise ValueError(f"{name} takes numbers and ranges such as 0-4 or 0,2,7, not '{text[:80]}'")
         if max(len(first), len(last)) > len(str(LARGEST_SEED)) or int(last or first) > LARGEST_SEED:
             raise ValueError(f"{name} {part.strip()[:80]}: a seed is at most {LARGEST_SEED}")
@@ -50,6 +50,10 @@ def parse_seeds(text: str, name: str = "--seeds") -> list[int]:
             raise ValueError(f"{name} {text[:80]} names more than {MOST_SEEDS} seeds")
         seeds.update(dict.fromkeys(span))
     return list(seeds)
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def parse_overrides(groups: Sequence[Sequence[str]]) -> dict[str, Any]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ from disent_bench.config.method import is_module
 from disent_bench.config.run import RunConfig
 from disent_bench.module import DisentModule
 from disent_bench.objective import all_terms
-from disent_bench.plugins import load_plugins
+from disent_bench.plugins import blamed, load_plugins
 from disent_bench.registry import METHODS, UnknownNameError
 from disent_bench.runs.callbacks.checkpoint import read_checkpoint, undisturbed
 from disent_bench.runs.callbacks.evaluate import Evaluate
@@ -123,7 +120,7 @@ def _rehearse(config: RunConfig, grid: FactorGrid, sampler: Any) -> None:
     stream = BatchStream(grid, size, seed=0, second=reads_second(module), sampler=sampler)
     first, second = stream.step(0)
     images = [_floats(grid, indices) for indices in (first, second) if indices is not None]
-    with _blamed(f"method '{config.method}'"):
+    with blamed(f"method '{config.method}' fails on its first batch"):
         if isinstance(module, DisentModule):
             module.step = max(term.start for term in all_terms(module.objective))
             module.play(module.run_pass(*images), module.configure_optimizers())
@@ -145,14 +142,3 @@ def _rehearse(config: RunConfig, grid: FactorGrid, sampler: Any) -> None:
 
 def _floats(grid: FactorGrid, indices: Any) -> Tensor:
     return torch.from_numpy(grid.images(indices)).permute(0, 3, 1, 2).float() / grid.scale
-
-
-@contextmanager
-def _blamed(who: str) -> Iterator[None]:
-    """Turn whatever goes wrong into one line that says where."""
-    try:
-        yield
-    except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise ValueError(f"{who} fails on its first batch: {said} ({frame.filename}:{frame.lineno})") from error

@@ -10,7 +10,7 @@ import disent_datasets
 
 from disent_bench.config.run import RunConfig
 from disent_bench.runs.folder import RunFolder
-from disent_bench.runs.loggers import DEFAULT_LOGGERS
+from disent_bench.runs.loggers import DEFAULT_LOGGERS, check_loggers
 from disent_bench.runs.model import rehearse
 from disent_bench.runs.train import Outcome, run
 
@@ -34,6 +34,9 @@ def run_seeds(
         DataError: if the data set is missing or damaged.
         ValueError: if the configuration does not fit the data, or fails on its first batch.
     """
+    check_loggers(loggers)
+    if Path(runs).exists() and not Path(runs).is_dir():
+        raise NotADirectoryError(f"{runs} is a file, not the folder of runs")
     rehearse(config, disent_datasets.load(config.dataset, data_dir=data_dir, source=config.source))
     outcomes = []
     for seed in seeds:

@@ -23,7 +23,6 @@ from disent_bench.config.resolve import effective_on_scores, score_protocol
 from disent_bench.config.run import RunConfig
 from disent_bench.module import DisentModule, NonFiniteLossError
 from disent_bench.plugins import load_plugins
-from disent_bench.registry import UnknownNameError
 from disent_bench.runs.callbacks import AtomicCheckpoint, Checkpoint, Evaluate, FiniteLoss, Throughput, Traversals
 from disent_bench.runs.callbacks.checkpoint import read_checkpoint, undisturbed
 from disent_bench.runs.callbacks.evaluate import score_module
@@ -135,7 +134,7 @@ def read_run(folder: RunFolder) -> tuple[RunConfig, int, str]:
         raise ValueError(
             f"{folder.config} is not the configuration of a run that this version lays out: {error!r}"
         ) from None
-    except UnknownNameError as error:
+    except ValueError as error:
         raise ValueError(f"{folder.config}: {error}") from None
 
 
@@ -225,7 +224,7 @@ def _bring_to_its_end(
         return Outcome(key, folder.path, "interrupted", str(interruption))
     except RunBusyError as error:
         return Outcome(key, folder.path, "failed", str(error))
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # of people's own code
         named = isinstance(error, NonFiniteLossError | OSError | TrainingError)
         reason = one_line(error if named else f"{type(error).__name__}: {error}")
         details = "" if isinstance(error, NonFiniteLossError) else traceback.format_exc()

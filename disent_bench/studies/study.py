@@ -116,7 +116,7 @@ def resolve_study(study: Study, device: str = "auto") -> list[Variant]:
                 config = resolve(
                     method, dataset, study.protocol, overrides=overrides, plugins=study.plugins, device=device
                 )
-                same = (config.dataset, config.method, config.key(""), config.scoring.key)
+                same = (config.dataset, config.key(""), config.scoring.key)
                 if same in variants:
                     raise ValueError(f"the same run as {variants[same].label}; keep one")
             variants[same] = Variant(f"{named} on {dataset}", overrides, config)

@@ -79,6 +79,8 @@ class ScoreProtocol:
             _check(key, getattr(self, key), bool if key in ("replace", "whole_grid", "shuffle") else int, where)
         if not isinstance(self.scores, tuple) or not all(isinstance(name, str) for name in self.scores):
             raise ValueError(f"scores {where} is a list of names such as [mig, dci], not {self.scores!r}")
+        if len(set(self.scores)) < len(self.scores):
+            raise ValueError(f"scores {where} names one twice: {', '.join(self.scores)}")
         for score in (*self.scores, *self.settings):
             get_score(score)
         for score, given in self.settings.items():
