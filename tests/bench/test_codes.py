@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from disent_bench.cli.codes import evaluate_files, read_array
 from disent_bench.cli.main import main
 from disent_bench.cli.tables import read_table
 
+Refuse = Callable[..., None]
 RNG = np.random.default_rng(0)
 FACTORS = RNG.integers((3, 4), size=(600, 2))
 CODES = np.round(FACTORS + 0.1 * RNG.normal(size=FACTORS.shape), 6)
@@ -150,3 +154,70 @@ def test_masked_values_are_refused() -> None:
         mutual_information_gap(np.ma.masked_array(CODES, mask=np.isin(CODES, np.sort(CODES, axis=None)[:600])), FACTORS)
     whole = mutual_information_gap(np.ma.masked_array(CODES, mask=False), FACTORS)
     assert whole == mutual_information_gap(CODES, FACTORS)
+
+
+ARRAYS = {
+    "one dimension": np.zeros(9),
+    "three": np.zeros((3, 3, 3)),
+    "empty": np.zeros((0, 3)),
+    "nan": np.full((600, 2), np.nan),
+    "infinite": np.full((600, 2), np.inf),
+    "complex": np.ones((600, 2), complex),
+    "words": np.array([["a", "b"]] * 600),
+    "short": np.zeros((2, 2)),
+    "dates": np.zeros((600, 2), "M8[s]"),
+    "records": np.zeros(600, [("a", "f8")]),
+}
+
+
+@pytest.mark.parametrize("wrong", ["codes", "factors"])
+@pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
+def test_arrays(array: np.ndarray, wrong: str, refuse: Refuse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, values in {"codes": FACTORS + 0.1, "factors": FACTORS, wrong: array}.items():
+        np.save(f"{name}.npy", values)
+    refuse(wrong, "evaluate", "--codes", "codes.npy", "--factors", "factors.npy")
+
+
+HEADER = b"{'descr': '<f8', 'fortran_order': False, 'shape': (100000000000000, 2), }".ljust(117) + b"\n"
+LIE = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(HEADER)) + HEADER
+
+
+def archive(name: str, method: int, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(name, "w", method) as file:
+        for member, content in members.items():
+            file.writestr(member, content)
+
+
+FILES = {
+    "text.npy": lambda name: Path(name).write_text("hello"),
+    "empty.npy": lambda name: Path(name).touch(),
+    "empty.npz": lambda name: Path(name).touch(),
+    "empty.pt": lambda name: Path(name).touch(),
+    "empty.csv": lambda name: Path(name).touch(),
+    "text.pt": lambda name: Path(name).write_text("hello"),
+    "text.npz": lambda name: Path(name).write_text("hello"),
+    "kind.json": lambda name: Path(name).write_text("[]"),
+    "folder.npy": lambda name: Path(name).mkdir(),
+    "object.npy": lambda name: np.save(name, np.array([{}], dtype=object), allow_pickle=True),
+    "module.pt": lambda name: torch.save(torch.nn.Linear(2, 2), name),
+    "numpy.pt": lambda name: torch.save(np.zeros((3, 2)), name),
+    "mapping.pt": lambda name: torch.save({"a": 3}, name),
+    "list.pt": lambda name: torch.save([1, 2], name),
+    "lie.npy": lambda name: Path(name).write_bytes(LIE),
+    "lie.npz": lambda name: archive(name, zipfile.ZIP_STORED, {"codes.npy": LIE}),
+    "odd.npz": lambda name: archive(name, zipfile.ZIP_LZMA, {"codes.npy": b"hello"}),
+    "none.npz": lambda name: archive(name, zipfile.ZIP_STORED, {}),
+    "binary.csv": lambda name: Path(name).write_bytes(bytes(range(256))),
+    "wide.csv": lambda name: Path(name).write_text("1," * 100_000 + "\n"),
+}
+
+
+@pytest.mark.parametrize(("name", "write"), FILES.items(), ids=FILES)
+def test_files(
+    name: str, write: Callable[[str], object], refuse: Refuse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(name)
+    np.save("factors.npy", FACTORS)
+    refuse(name, "evaluate", "--codes", name, "--factors", "factors.npy")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from pathlib import Path
 from typing import ClassVar
 
 import lightning
+import numpy as np
 import pytest
 import torch
 
 from disent_bench.config.resolve import resolve
 from disent_bench.registry import METHODS, register_method
+from disent_bench.runs.callbacks.checkpoint import read_checkpoint
+from disent_bench.runs.model import load_run
 from disent_bench.runs.train import run
 
 SHORT = {"steps": 4, "batch_size": 8, "scores.scores": ["mig"], "scores.num_train": 200, "evaluate_every": 0}
@@ -102,3 +106,48 @@ def test_float32_is_not_tf32(broken: str, tmp_path: Path, data_dir: Path) -> Non
 def test_settings_that_only_sums_have_are_unknown_to_a_module(broken: str) -> None:
     with pytest.raises(ValueError, match="unknown setting 'learning_rate'"):
         resolve(broken, "toy_grid", "quick", overrides={"learning_rate": 0.1})
+
+
+class Kind(enum.Enum):
+    """A kind of something, as people's hyperparameters have it."""
+
+    SMALL = "small"
+
+
+class Keeping(Broken):
+    """Keeps in its checkpoints what NumPy and enums are."""
+
+    kept: ClassVar[object] = {"rate": np.float64(0.1), "kind": Kind.SMALL, "rates": np.arange(3.0), "path": Path("x")}
+
+    def training_step(self, batch, batch_idx: int) -> torch.Tensor:
+        return self.encode(batch.images).square().mean()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=np.float64(0.1))
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        checkpoint["mine"] = self.kept
+
+
+class KeepingCode(Keeping):
+    """Keeps a function, which is not read again."""
+
+    kept: ClassVar[object] = {"function": print}
+
+
+def test_what_numpy_and_enums_are_is_saved_as_plain_data(broken: str, tmp_path: Path, data_dir: Path) -> None:
+    register_method("keeping")(Keeping)
+    outcome = run(resolve("keeping", "toy_grid", "quick", overrides=SHORT), 0, runs=tmp_path, data_dir=data_dir)
+    assert outcome.status == "done", outcome.reason
+    kept = read_checkpoint(outcome.folder / "last.ckpt")["mine"]
+    assert (kept["rate"], kept["kind"], kept["path"]) == (0.1, "small", "x")
+    assert kept["rates"].tolist() == [0.0, 1.0, 2.0]
+    load_run(outcome.folder)
+
+
+def test_what_could_not_be_read_again_is_refused_at_the_first_save(broken: str, tmp_path: Path, data_dir: Path) -> None:
+    register_method("keeping_code")(KeepingCode)
+    outcome = run(resolve("keeping_code", "toy_grid", "quick", overrides=SHORT), 0, runs=tmp_path, data_dir=data_dir)
+    assert outcome.status == "failed"
+    assert "which is not read again; keep numbers" in outcome.reason
+    assert not (outcome.folder / "last.ckpt").exists()

@@ -2,29 +2,74 @@
 
 from __future__ import annotations
 
+import enum
 import io
+import pickle
 import random
+import re
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.fabric.utilities.data import AttributeDict
 
 from disent_bench.files import write_atomically
 from disent_bench.runs.stop import Interrupted, Stop
 
 
 class AtomicCheckpoint(TorchCheckpointIO):
-    """Writes checkpoints atomically: a killed process or a full disk leaves the previous one."""
+    """Writes checkpoints atomically: a killed process or a full disk leaves the previous one.
+
+    What people's modules keep is written as plain data, which is all that is read again; the first checkpoint of a
+    process is read to see that it can be.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tried = False
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Serialise in memory, then replace the file at ``path``."""
+        """Serialise in memory, then replace the file at ``path``.
+
+        Raises:
+            TypeError: if the checkpoint holds what could not be read again.
+        """
         buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
+        torch.save(plain(checkpoint), buffer)
+        if not self._tried:
+            buffer.seek(0)
+            try:
+                torch.load(buffer, map_location="cpu", weights_only=True)
+            except pickle.UnpicklingError as error:
+                named = re.search(r"GLOBAL (\S+)", str(error))
+                what = named[1] if named else "Python objects"
+                raise TypeError(
+                    f"the checkpoint holds {what}, which is not read again; keep numbers, words, lists, mappings and "
+                    "tensors in hyperparameters and states"
+                ) from None
+            self._tried = True
         write_atomically(Path(path), buffer.getbuffer())
+
+
+def plain(value: Any) -> Any:
+    """Return a state with NumPy's numbers, arrays, enums and paths as plain data and tensors; all else as it is."""
+    if isinstance(value, enum.Enum):
+        return plain(value.value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        return torch.from_numpy(value)
+    if isinstance(value, PurePath):
+        return str(value)
+    if type(value) is dict or isinstance(value, AttributeDict):
+        return {plain(key): plain(each) for key, each in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(plain(each) for each in value)
+    return value
 
 
 class DamagedCheckpointError(OSError):
