@@ -232,8 +232,9 @@ def gromov_monge_gap(
     local minimum; either can turn the gap of a good map negative. So by default the best of several plans counts: the
     map itself (which bounds the gap by 0 from below), the entropic plan from the map, and the one from the product
     coupling with epsilon falling from 1 to its value. Where no plan is better than the map, value and gradient are 0.
-    An entropic plan alone (``init``) has a gradient there too, that of its blur, and may be negative. What the authors
-    do about the sign was not found.
+    An entropic plan alone (``init``) has a gradient there too, that of its blur, and may be negative: with the plan
+    held fixed it is the gradient of ``DST`` minus the entropic objective (epsilon fixed), whereas the value is taken
+    without the entropy, so that the two can have opposite slopes. What the authors do about the sign was not found.
 
     Args:
         x: points, shape ``(n, d)``.

@@ -27,7 +27,9 @@ class GromovMonge(GeometricTerm):
         epsilon_statistic: statistic of the costs that epsilon is relative to; the paper takes the mean.
         init: ``"best"`` of the entropic couplings and the map itself, so that the gap is not negative; or the entropic
             coupling from ``"product"`` or ``"identity"`` alone, blurred as it is
-            (`disent_bench.functional.gromov_wasserstein.gromov_monge_gap`).
+            (`disent_bench.functional.gromov_wasserstein.gromov_monge_gap`). What is descended then is the gap to the
+            entropic objective, of which the value that is logged leaves out the entropy: the two can have opposite
+            slopes.
         solver: ``"native"``, ``"triton"``, ``"torch"`` or ``"pot"``
             (`disent_bench.functional.gromov_wasserstein.entropic_gromov_wasserstein`).
     """

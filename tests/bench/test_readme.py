@@ -44,11 +44,12 @@ def test_make_commands(command: str, root: Path, tmp_path: Path, data_dir: Path)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("disent-bench")])
-def test_other_commands(command: str, tmp_path: Path, data_dir: Path) -> None:
+def test_other_commands(command: str, root: Path, tmp_path: Path, data_dir: Path) -> None:
     factors = np.random.default_rng(0).integers((3, 4), size=(600, 2))
     np.save(tmp_path / "factors.npy", factors)
     np.save(tmp_path / "codes.npy", factors + 0.5)
-    words = shlex.split(command.replace("dsprites", "toy_grid").replace("0-4", "0"))
+    command = command.replace("dsprites", "toy_grid").replace("0-4", "0").replace("examples/", f"{root}/examples/")
+    words = shlex.split(command)
     if words[1] == "run":
         words += ["--set", *QUICK.split()]
     done = call(words, tmp_path, data_dir)
