@@ -1,4 +1,4 @@
-"""Sixty hard kills and signals over a study: every run done once, equal bit for bit to those of an undisturbed study."""
+"""Sixty hard kills and signals over a study: every run is done once, and equals those of a calm study bit for bit."""
 
 from __future__ import annotations
 
