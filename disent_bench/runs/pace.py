@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 
 LINE_SECONDS = 20.0
 """Seconds between two lines about one training, where no bar can be drawn."""
+WINDOW_SECONDS = 60.0
+"""How far back the pace is taken from: a term that starts makes steps slower."""
 
 
 class Pace:
@@ -18,18 +21,21 @@ class Pace:
 
     def __init__(self, step: int, steps: int) -> None:
         self.step, self.steps = step, steps
-        self._first, self._since = step, 0.0
+        self._seen: deque[tuple[float, int]] = deque()
 
     def text(self, step: int) -> str:
         """Return where it is, how fast it goes and how long it will take."""
-        if step > self.step and not self._since:  # the first steps wait for what is loaded and compiled
-            self._first, self._since = step, time.monotonic()
+        if step > self.step:  # the first steps wait for what is loaded and compiled
+            self._seen.append((time.monotonic(), step))
+            while len(self._seen) > 2 and self._seen[-1][0] - self._seen[1][0] >= WINDOW_SECONDS:
+                self._seen.popleft()
         self.step = step
         if step >= self.steps:
             return f"{step}/{self.steps}, scoring"
-        if step <= self._first or not self._since:
+        if len(self._seen) < 2:
             return f"{step}/{self.steps}"
-        rate = (step - self._first) / max(time.monotonic() - self._since, 1e-9)
+        (start, first), (end, last) = self._seen[0], self._seen[-1]
+        rate = (last - first) / max(end - start, 1e-9)
         return f"{step}/{self.steps}, {rate:.1f}/s, {duration((self.steps - step) / rate)} to go"
 
 

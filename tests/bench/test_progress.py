@@ -58,12 +58,15 @@ def test_a_study_shows_a_row_for_each_run_on_a_narrow_terminal(tmp_path: Path, d
 
 
 def test_a_pace_says_where_it_is_and_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([100.0, 110.0])
+    clock = iter([100.0, 110.0, 165.0, 175.0, 180.0])
     monkeypatch.setattr(pace.time, "monotonic", lambda: next(clock))
     watched = Pace(0, 4000)
     assert watched.text(0) == "0/4000"
     assert watched.text(100) == "100/4000"
     assert watched.text(300) == "300/4000, 20.0/s, 3:05 to go"
+    assert watched.text(300) == "300/4000, 20.0/s, 3:05 to go", "no step was taken since"
+    watched.text(850)
+    assert watched.text(950) == "950/4000, 10.0/s, 5:05 to go", "the first seconds are more than a minute ago"
     assert watched.text(4000) == "4000/4000, scoring"
     assert duration(3725) == "1:02:05"
 
