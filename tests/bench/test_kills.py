@@ -70,7 +70,7 @@ def children(process: int) -> list[int]:
 def disturb(command: list[str], rng: random.Random) -> int:
     """Start the study, kill workers now and then and at last itself, and return how often something was hit."""
     hits = 0
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, "SECONDS_PER_STEP": "0.1"}) as study:
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, "SECONDS_PER_STEP": "0.2"}) as study:
         for turn in range(rng.randint(3, 8)):
             time.sleep(rng.uniform(5, 8) if turn == 0 else rng.uniform(0.5, 4))
             workers = children(study.pid)
@@ -88,6 +88,7 @@ def disturb(command: list[str], rng: random.Random) -> int:
             study.kill()
             hits += 1
         study.wait(timeout=120)
+    assert study.returncode != 0, "all runs were done before there were kills enough"
     return hits
 
 
