@@ -64,7 +64,6 @@ def steps(method: str, shape: tuple[int, int, int], precision: str, network: str
         module: DisentModule = build_module(config, shape, 737_280).to(DEVICE)
         optimizers, capture = module.configure_optimizers(), Capture(lambda line: None)
         images = torch.rand(2, 64, *shape, device=DEVICE).round()
-        images = images.contiguous(memory_format=torch.contiguous_format)
         batches: list[Tensor] = [each.to(memory_format=torch.channels_last) for each in images]
         second = batches[1] if {"second", "pair"} & module.needs else None
         if replayed:

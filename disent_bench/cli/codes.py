@@ -51,14 +51,17 @@ def evaluate_files(
         chosen = replace(chosen, scores=tuple(scores))
     if bins is not None and not 2 <= bins <= 10_000:
         raise ValueError(f"--bins is from 2 to 10000, not {bins}")
-    files = {"codes": codes, "factors": factors, "test_codes": test_codes, "test_factors": test_factors}
-    held = read_arrays(codes)
-    if factors is None and "factors" not in held:
-        raise ValueError(f"{codes} holds no array called factors; give --factors FILE")
-    arrays = {
-        name: read_array(path, name) if path is not None else held.get(name) if factors is None else None
-        for name, path in files.items()
+    held = read_arrays(codes) if factors is None else {}
+    for name in ("factors", "codes") if factors is None else ():
+        if name not in held:
+            raise ValueError(f"{codes} holds no array called {name}; give --factors FILE")
+    files = {
+        "codes": None if held else codes,
+        "factors": factors,
+        "test_codes": test_codes,
+        "test_factors": test_factors,
     }
+    arrays = {name: held.get(name) if path is None else read_array(path, name) for name, path in files.items()}
     notes: tuple[str, ...] = ()
     if bins is not None:
         notes = _cut(arrays, bins)

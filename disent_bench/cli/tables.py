@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", " ": "a blank"}
 LINES_LOOKED_AT = 20
-ROW_NUMBERS = ("", "unnamed: 0", "index", "row", "id")
+UNNAMED = ("", "unnamed: 0")
 MOST_COLUMNS = 10_000
 SHORTEST_COUNT = 10
 """Rows from which on a first column that counts is one of row numbers and no values."""
@@ -50,7 +50,7 @@ def read_table(path: Path, *, words: bool = False) -> NDArray:
     columns = list(zip(*rows, strict=True))
     values = [_column(column, name, words) for column, name in zip(columns, heading, strict=True)]
     if len(values) > 1 and len(rows) >= SHORTEST_COUNT and _counts(values[0]):
-        if heading[0].lower() not in ROW_NUMBERS[:2]:
+        if heading[0].lower() not in UNNAMED:
             raise ValueError(f"column {heading[0]} numbers the rows; leave it out (in pandas: index=False)")
         del values[0]
     table = np.stack(values, axis=1)

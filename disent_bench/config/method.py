@@ -116,8 +116,10 @@ def build_model(
         ValueError: if a recipe does not give what it should, or a change fits nothing.
     """
     with changed(changes or {}) as effective:
-        with blamed(f"method '{next(iter(recipes))}' cannot be built", spoken=True):
-            built = {name: METHODS[name].factory(**arguments) for name, arguments in recipes.items()}
+        built = {}
+        for name, arguments in recipes.items():
+            with blamed(f"method '{name}' cannot be built", spoken=True):
+                built[name] = METHODS[name].factory(**arguments)
         base, *regularisers = built
         with blamed(f"objective() of method '{base}' fails", spoken=True):
             objective = built[base].objective()

@@ -51,7 +51,7 @@ def resolve(
     Raises:
         ValueError: if a name or key is unknown or a value is bad; the message says what would work.
     """
-    names, chosen, found = parse_method(method), load_protocol(protocol), torch_device(device)
+    names, chosen, computing = parse_method(method), load_protocol(protocol), torch_device(device)
     sources = disent_datasets.info(dataset).sources
     if source is not None and source not in sources:
         raise ValueError(f"data set '{dataset}' has no source '{source}'; known: {', '.join(sources)}")
@@ -79,7 +79,7 @@ def resolve(
         if of_parts:
             raise unknown_name("setting", next(iter(of_parts)), known)
     else:
-        settings = Settings(**{**asdict(settings), "precision": resolve_precision(settings.precision, found)})
+        settings = Settings(**{**asdict(settings), "precision": resolve_precision(settings.precision, computing)})
         model = _built(methods, of_parts, known)
         changes |= {key: value for key, value in of_parts.items() if key in model.effective}
     changes |= effective_on_scores(chosen, of_scores)

@@ -35,8 +35,6 @@ class Contract:
 class Finding:
     """How a contract ended; ``error`` is empty where it holds."""
 
-    kind: str
-    name: str
     claim: str
     error: str = ""
 
@@ -84,4 +82,4 @@ def check(kind: str, name: str) -> Iterator[Finding]:
         except Exception as failure:
             frame = traceback.extract_tb(failure.__traceback__)[-1]
             error = one_line(f"{type(failure).__name__}: {failure} ({frame.filename}:{frame.lineno})")
-        yield Finding(kind, name, each.claim, error)
+        yield Finding(each.claim, error)

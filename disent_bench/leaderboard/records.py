@@ -103,7 +103,7 @@ def _record(path: Path) -> Record:
     return Record(
         **_shared(result),
         scores=dict(result.scores),
-        errors={name: one_line(reason) for name, reason in result.errors.items()},
+        errors=dict(result.errors),
         untrained=dict(result.untrained),
         notes=tuple(map(one_line, result.notes)),
         config=result.config,

@@ -156,8 +156,8 @@ def _field(document: Mapping[str, Any], name: str, kind: str) -> Any:
     if kind.startswith("Mapping"):
         mapping = _typed(name, value, dict)
         if "float" in kind:
-            return {key: _number(name, key, number) for key, number in mapping.items()}
-        return {key: one_line(text) for key, text in mapping.items()} if kind.endswith("str]") else mapping
+            return {one_line(key): _number(name, key, number) for key, number in mapping.items()}
+        return {one_line(key): one_line(text) for key, text in mapping.items()} if kind.endswith("str]") else mapping
     found = _typed(name, value, {"str": str, "int": int}[kind])
     return one_line(found) if kind == "str" and name != "traceback" else found
 

@@ -72,7 +72,14 @@ def test_every_format_shows_evil_words_as_words(
 ) -> None:
     for seed, field in enumerate(("method", "note", "source", "dataset")):
         record(tmp_path, seed, **{field: f"{text}{seed}"})
-    record(tmp_path, 4, changes={f"steps{text}": text}, notes=[text], errors={"dci": text})
+    record(
+        tmp_path,
+        4,
+        changes={f"steps{text}": text},
+        notes=[text],
+        errors={"dci": text},
+        scores={"mig": 0.5, f"mine{text}": 0.5},
+    )
     assert main(["leaderboard", "--runs", str(tmp_path), "--format", format]) == 0
     out, err = capsys.readouterr()
     for line in (out + err).split("\n"):

@@ -32,14 +32,13 @@ def main(given: Namespace) -> int:
     from disent_bench.leaderboard.statistics import aggregate
     from disent_bench.registry import unknown_name
 
-    records = read_records(given.runs)
-    for name in ("protocol", "dataset", "method"):
-        if (wanted := getattr(given, name)) is None:
-            continue
-        there = {getattr(record, name) for record in records}
-        records = [record for record in records if getattr(record, name) == wanted]
-        if there and not records:
-            raise unknown_name(f"{name} among the runs in {given.runs},", wanted, there)
+    wanted = {name: getattr(given, name) for name in ("protocol", "dataset", "method") if getattr(given, name)}
+    records = read_records(given.runs, **wanted)
+    others = read_records(given.runs) if wanted and not records else []
+    for name, value in wanted.items():
+        there = {getattr(record, name) for record in others}
+        if there and value not in there:
+            raise unknown_name(f"{name} among the runs in {given.runs},", value, there)
     text = render(
         aggregate(records), given.format, runs=given.runs, styled=given.output is None and sys.stdout.isatty()
     )
