@@ -85,18 +85,25 @@ def tables(rows: Iterable[Row]) -> list[Table]:
     return found
 
 
-def grid(table: Table, text: Callable[[str], Cell], cell: Callable[[ScoreSummary, bool], Cell]) -> list[list[Cell]]:
+def grid(
+    table: Table, text: Callable[[str], Cell], cell: Callable[[ScoreSummary, bool, str], Cell]
+) -> list[list[Cell]]:
     """Return the body of ``table``: label, number of seeds and scores; untrained references are last.
 
     Args:
         table: what to lay out.
         text: turns plain text into a cell.
-        cell: turns a score, and whether it is the best of its column, into a cell.
+        cell: turns a score, whether it is the best of its column, and the number of its seeds where these are fewer
+            than the line's, into a cell.
     """
     body = []
     for line in table.lines:
         scores = [(line.row.scores.get(column.key), column.key in line.best) for column in table.columns]
-        cells = [text(MISSING) if score is None else cell(score, best) for score, best in scores]
+        all_seeds = len(line.row.seeds)
+        cells = [
+            text(MISSING) if score is None else cell(score, best, f" (n {score.n})" if score.n < all_seeds else "")
+            for score, best in scores
+        ]
         body.append([text(line.label), text(str(len(line.row.seeds))), *cells])
     for label, reference in table.untrained.items():
         means = [reference.get(column.key) for column in table.columns]

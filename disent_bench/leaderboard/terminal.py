@@ -63,9 +63,9 @@ def _fits(console: Console, parts: Sequence[RichTable]) -> bool:
 
 
 def _part(table: Table, label_width: int, stacked: bool, styled: bool) -> RichTable:
-    def cell(score: ScoreSummary, best: bool) -> Text:
+    def cell(score: ScoreSummary, best: bool, fewer: str) -> Text:
         mean = Text(number(score.mean), style="bold" if best and styled else "")
-        return Text("*" if best and not styled else "") + mean + _spread(score, stacked)
+        return Text("*" if best and not styled else "") + mean + fewer + _spread(score, stacked)
 
     part = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0), show_edge=False)
     part.add_column("method", overflow="fold")

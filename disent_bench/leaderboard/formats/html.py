@@ -17,9 +17,9 @@ def write(rows: Sequence[Row], page: Page) -> str:
 
 
 def _html(table: Table) -> str:
-    def cell(score: ScoreSummary, best: bool) -> str:
+    def cell(score: ScoreSummary, best: bool, fewer: str) -> str:
         mean = f"<b>{number(score.mean)}</b>" if best else number(score.mean)
-        return f"{mean}{spread(score)}<small>{interval_text(score)}</small>" if score.ci95 else mean
+        return f"{mean}{fewer}{spread(score)}<small>{interval_text(score)}</small>" if score.ci95 else mean + fewer
 
     head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings(table))
     body = "\n".join("<tr><td>" + "</td><td>".join(row) + "</td></tr>" for row in grid(table, html.escape, cell))

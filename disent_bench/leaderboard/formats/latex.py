@@ -27,9 +27,9 @@ def write(rows: Sequence[Row], page: Page) -> str:
 
 
 def _latex(table: Table) -> str:
-    def cell(score: ScoreSummary, best: bool) -> str:
+    def cell(score: ScoreSummary, best: bool, fewer: str) -> str:
         mean = rf"\textbf{{{number(score.mean)}}}" if best else number(score.mean)
-        return mean + _latex_text(spread(score))
+        return mean + fewer + _latex_text(spread(score))
 
     head = " & ".join(_latex_text(heading) for heading in headings(table))
     below = [rf"{_latex_text(text)}\par" for text in around(table, interval=False)]

@@ -17,9 +17,9 @@ def write(rows: Sequence[Row], page: Page) -> str:
 
 
 def _markdown(table: Table) -> str:
-    def cell(score: ScoreSummary, best: bool) -> str:
+    def cell(score: ScoreSummary, best: bool, fewer: str) -> str:
         mean = f"**{number(score.mean)}**" if best else number(score.mean)
-        return mean + spread(score) + _markdown_text(interval_text(score))
+        return mean + fewer + spread(score) + _markdown_text(interval_text(score))
 
     head = [_markdown_text(heading) for heading in headings(table)]
     rule = [":--", *("--:" for _ in head[1:])]
