@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -31,6 +31,7 @@ class Pass:
         decode: the decoder, from latents to logits.
         encode: the encoder, from images to ``(mean, logvar)``.
         latent_norms: L2 norm of the decoder's first-layer weights leaving each latent, shape ``(latent,)``.
+        activations: from latents to what leaves each hidden layer of the decoder.
         step: number of optimiser steps taken before this pass; an int64 scalar tensor on the device in training.
         n_train: number of images in the training set.
         second: the pass over a second, independent batch.
@@ -48,6 +49,7 @@ class Pass:
     decode: Callable[[Tensor], Tensor]
     encode: Callable[[Tensor], tuple[Tensor, Tensor]]
     latent_norms: Tensor
+    activations: Callable[[Tensor], Sequence[Tensor]]
     step: Tensor
     n_train: int
     second: Pass
@@ -65,6 +67,7 @@ class Pass:
         decode: Callable[[Tensor], Tensor] | None = None,
         encode: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
         latent_norms: Tensor | None = None,
+        activations: Callable[[Tensor], Sequence[Tensor]] | None = None,
         step: Tensor | int | None = None,
         n_train: int | None = None,
         second: Pass | None = None,
@@ -88,6 +91,12 @@ class Pass:
             raise MissingError(f"this pass cannot compute '{name}', which was not given: {error}") from None
         self.__dict__[name] = value
         return value
+
+    def once(self, name: str, rule: Rule) -> Any:
+        """Return what ``rule`` makes of this pass, computed when first asked for by that ``name``; terms share it."""
+        if name not in self.__dict__:
+            self.__dict__[name] = rule(self)
+        return self.__dict__[name]
 
     def replace(self, **changes: Any) -> Pass:
         """Return a pass with some values given anew; all that was only computed is forgotten."""

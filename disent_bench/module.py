@@ -110,6 +110,7 @@ class DisentModule(lightning.LightningModule):
             settings.network, image_shape, settings.latent_dim, self.bottleneck.num_features(settings.latent_dim)
         )
         offers = {*data, *({"decoder"} if decoder is not None else ())}
+        offers |= {"activations"} if hasattr(decoder, "activations") else set()
         check_needs(objective, self.bottleneck, offers)
         self.needs = self.bottleneck.needs.union(*(term.needs for term in all_terms(objective)))
         self.decoder = decoder if "decoder" in self.needs else None
@@ -191,6 +192,12 @@ class DisentModule(lightning.LightningModule):
             logits = self.decoder(z)
         return logits.float()
 
+    def activations(self, z: Tensor) -> list[Tensor]:
+        """Return what leaves each hidden layer of the decoder at latents ``(b, latent)``, in float32."""
+        with self._autocast():
+            layers = self.decoder.activations(z)  # type: ignore[union-attr, operator]
+        return [layer.float() for layer in layers]
+
     def encode(self, images: Tensor) -> Tensor:
         """Return the codes that are scored, ``(b, latent)``: what the bottleneck says, mostly posterior means."""
         return self.bottleneck.encode(self.features(images))
@@ -219,6 +226,7 @@ class DisentModule(lightning.LightningModule):
         return Pass(
             x=images,
             decode=None if self.decoder is None else self.decode_logits,
+            activations=self.activations if hasattr(self.decoder, "activations") else None,
             encode=self._encode_posterior if "posterior" in self.bottleneck.offers else None,
             step=self.clock,
             n_train=self.n_train,
@@ -263,8 +271,10 @@ class DisentModule(lightning.LightningModule):
         values: dict[str, float | Tensor] = {}
         for player, moved in zip(self.players, played, strict=True):
             for name, part in moved.parts.items():
+                term = player.objective[name]
                 values[name] = part.raw
-                values |= {f"{name}/{key}": v for key, v in player.objective[name].measurements().items()}
+                measured = {**term.weight.measurements(), **term.measurements()}
+                values |= {f"{name}/{key}": value for key, value in measured.items()}
         return values
 
     def _log(self, played: list[Played]) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NEEDS: Mapping[str, str] = {
     "decoder": "a decoder: take a network that has one",
+    "activations": "a decoder that shows its layers: take a network whose decoder has activations(z)",
     "posterior": "a Gaussian posterior: take the bottleneck gaussian or group",
     "codebook": "a codebook: take the bottleneck quantised",
     "second": "a second, independent batch: take another sampler than pairs",
@@ -35,9 +36,10 @@ class Optimizer:
         learning_rate: step size.
         beta1: decay of the first moment.
         beta2: decay of the second moment.
-        weight_decay: L2 penalty of Adam, decoupled decay of AdamW.
+        weight_decay: L2 penalty of Adam, decoupled decay of AdamW, which spares biases, scales and codebooks.
         gradient_clip: largest Euclidean norm of the gradient, to which a larger one is scaled before the step; None for
             no bound.
+        gradient_clip_value: largest absolute value of each entry of the gradient; None for no bound.
     """
 
     optimizer: Literal["adam", "adamw"] = "adam"
@@ -46,13 +48,19 @@ class Optimizer:
     beta2: float = 0.999
     weight_decay: float = 0.0
     gradient_clip: float | None = None
+    gradient_clip_value: float | None = None
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimiser, its step fused; on a GPU it can be captured in a graph."""
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optimizer]
         listed = list(parameters)
+        spared = (
+            [each for each in listed if _is_spared(each)] if self.optimizer == "adamw" and self.weight_decay else []
+        )
+        decayed = [each for each in listed if not any(each is other for other in spared)]
+        groups = [{"params": decayed}, {"params": spared, "weight_decay": 0.0}] if spared else listed
         return kind(
-            listed,
+            groups,
             lr=self.learning_rate,
             betas=(self.beta1, self.beta2),
             eps=1e-8,
@@ -60,6 +68,11 @@ class Optimizer:
             fused=True,
             capturable=listed[0].device.type == "cuda",
         )
+
+
+def _is_spared(parameter: nn.Parameter) -> bool:
+    """Whether a decoupled decay leaves a parameter alone; a codebook says so with an attribute ``spared``."""
+    return parameter.ndim < 2 or getattr(parameter, "spared", False)
 
 
 class Player(nn.Module):
@@ -152,6 +165,8 @@ def play(
         cosines = accumulate_gradients(player.objective, parts, player.networks, retain_graph=place < len(players) - 1)
         if (largest := player.optimizer_settings.gradient_clip) is not None:
             nn.utils.clip_grad_norm_(player.own_parameters(), largest)
+        if (bound := player.optimizer_settings.gradient_clip_value) is not None:
+            nn.utils.clip_grad_value_(player.own_parameters(), bound)
         played.append(Played(parts, cosines))
     for optimizer, moved in zip(optimizers, played, strict=True):
         if moved.parts:

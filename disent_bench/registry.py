@@ -177,7 +177,8 @@ def register_network(name: str, *, paper: str = "", version: int = 1) -> Callabl
     ``image_shape`` is ``(channels, height, width)``. The encoder maps images ``(b, c, h, w)`` in [0, 1] to features
     ``(b, 2 * latent_dim)``, the decoder latents ``(b, latent_dim)`` to logits ``(b, c, h, w)``; it may be None. A
     function with an argument ``num_features`` is told how many features the bottleneck takes, and serves them all. A
-    decoder with ``latent_norms() -> (latent_dim,)`` lets terms choose latents by their weight in it. What a network
+    decoder with ``latent_norms() -> (latent_dim,)`` lets terms choose latents by their weight in it, one with
+    ``activations(z) -> layers`` shows them its hidden layers. What a network
     cannot do, another size of image say, it refuses with a ValueError that says what it can.
 
     Raises:

@@ -37,6 +37,10 @@ class Weight(nn.Module):
         """
         raise NotImplementedError
 
+    def measurements(self) -> Mapping[str, Tensor]:
+        """Scalars worth logging beside the weighted value, of the latest call; a schedule's or a controller's state."""
+        return {}
+
     @property
     def kind(self) -> str:
         """Name of this weight in a configuration."""
@@ -71,7 +75,12 @@ class Linear(Weight):
         self.first, self.last, self.steps = _finite("first", first), _finite("last", last), int(steps)
 
     def forward(self, raw: Tensor, step: Tensor, last: Mapping[str, Tensor]) -> Tensor:  # noqa: D102
-        return (self.first + (self.last - self.first) * _done(step, self.steps, raw.dtype)) * raw
+        self._factor = self.first + (self.last - self.first) * _done(step, self.steps, raw.dtype)
+        return self._factor * raw
+
+    def measurements(self) -> Mapping[str, Tensor]:
+        """The factor."""
+        return {"weight": self._factor}
 
 
 class Capacity(Weight):
@@ -82,7 +91,12 @@ class Capacity(Weight):
         self.capacity, self.gamma, self.steps = _finite("capacity", capacity), _finite("gamma", gamma), int(steps)
 
     def forward(self, raw: Tensor, step: Tensor, last: Mapping[str, Tensor]) -> Tensor:  # noqa: D102
-        return self.gamma * (raw - self.capacity * _done(step, self.steps, raw.dtype)).abs()
+        self._capacity = self.capacity * _done(step, self.steps, raw.dtype)
+        return self.gamma * (raw - self._capacity).abs()
+
+    def measurements(self) -> Mapping[str, Tensor]:
+        """C, in nats."""
+        return {"capacity": self._capacity}
 
 
 class PI(Weight):
@@ -114,12 +128,79 @@ class PI(Weight):
 
     def forward(self, raw: Tensor, step: Tensor, last: Mapping[str, Tensor]) -> Tensor:  # noqa: D102
         set_point = (self.first + self.increment * (step // self.every)).clamp(max=self.target)
+        self._set_point = set_point
         error = set_point - raw.detach()
         proportional = self.kp * torch.sigmoid(-error) + self.minimum
         grow = (self.previous >= self.minimum).to(error.dtype)
         self.integral = self.integral + grow * self.ki * error
         self.previous = proportional + self.integral
-        return self.previous.clamp_min(self.minimum) * raw
+        self._factor = self.previous.clamp_min(self.minimum)
+        return self._factor * raw
+
+    def measurements(self) -> Mapping[str, Tensor]:
+        """The factor, and the set-point C in nats."""
+        return {"weight": self._factor, "set_point": self._set_point}
+
+
+class Steered(Weight):
+    """``gamma * (raw - C)^power``, C steered by how well an opponent tells two kinds apart (DAVA's capacity).
+
+    Each step C grows by ``rate`` if the accuracy that was measured in the last one is at most .501, falls by ``rate``
+    if it is above .51, and stays at most ``capacity``; it starts at 0 and has no lower bound, as in the authors' code
+    (Estermann & Wattenhofer 2023). In the first step, before anything was measured, it stays.
+
+    Args:
+        measured: name of the accuracy among the last measurements, ``term/measurement``.
+    """
+
+    value: Tensor
+
+    def __init__(
+        self, measured: str, capacity: float, gamma: float = 500.0, power: int = 4, rate: float = 4e-5
+    ) -> None:
+        super().__init__()
+        self.measured = measured
+        self.capacity, self.gamma, self.rate = (
+            _finite("capacity", capacity),
+            _finite("gamma", gamma),
+            _finite("rate", rate),
+        )
+        self.power = int(power)
+        self.register_buffer("value", torch.zeros(()))
+
+    def forward(self, raw: Tensor, step: Tensor, last: Mapping[str, Tensor]) -> Tensor:  # noqa: D102
+        accuracy = last.get(self.measured)
+        if accuracy is not None:
+            direction = (accuracy <= 0.501).to(self.value.dtype) - (accuracy > 0.51).to(self.value.dtype)
+            self.value = (self.value + self.rate * direction).clamp(max=self.capacity)
+        return self.gamma * (raw - self.value) ** self.power
+
+    def measurements(self) -> Mapping[str, Tensor]:
+        """C."""
+        return {"capacity": self.value}
+
+
+class Excess(Weight):
+    """``raw`` times ``max(0, 100 (a - 1/2))``, a the last step's accuracy (Estermann & Wattenhofer 2023, DAVA).
+
+    0 in the first step, before anything was measured.
+
+    Args:
+        measured: name of the accuracy among the last measurements, ``term/measurement``.
+    """
+
+    def __init__(self, measured: str) -> None:
+        super().__init__()
+        self.measured = measured
+
+    def forward(self, raw: Tensor, step: Tensor, last: Mapping[str, Tensor]) -> Tensor:  # noqa: D102
+        accuracy = last.get(self.measured)
+        self._factor = torch.zeros_like(raw) if accuracy is None else (100.0 * (accuracy - 0.5)).clamp_min(0.0)
+        return self._factor.detach() * raw
+
+    def measurements(self) -> Mapping[str, Tensor]:
+        """The factor."""
+        return {"weight": self._factor.detach()}
 
 
 def make_weight(value: float | Mapping[str, Any] | Weight) -> Weight:

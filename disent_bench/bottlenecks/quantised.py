@@ -41,6 +41,7 @@ class Quantised(Bottleneck):
     def setup(self, image_shape: tuple[int, int, int], latent_dim: int) -> None:
         """Make the values, ``(latent_dim, num_values)``."""
         self.values = nn.Parameter(torch.linspace(-0.5, 0.5, self.num_values).repeat(latent_dim, 1))
+        self.values.spared = True  # type: ignore[attr-defined]
 
     def nearest(self, continuous: Tensor) -> Tensor:
         """Return the value nearest to each of ``continuous`` ``(b, latent_dim)``, the first of equally near ones."""

@@ -18,6 +18,15 @@ from disent_bench.signatures import argument_hints, check_type
 
 Tree = dict[str, Any]
 
+LATER: Mapping[str, Any] = {
+    "gradient_clip": None,
+    "gradient_clip_value": None,
+    "terms.kl.reduction": "sum",
+    "terms.reconstruction.reduction": "sum",
+    "terms.total_correlation.estimator": "weighted",
+}
+"""Settings that were added, each with the value that does what was done before; with it, keys stay what they were."""
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -119,8 +128,13 @@ class RunConfig:
         left_out = ["method", "note", "protocol", "version", "changes", "scores", "plugins", *SCHEDULE_NAMES]
         for name in [*left_out, *(["methods"] if self.terms else [])]:
             meaning.pop(name)
-        if meaning.get("gradient_clip") is None:  # keys of runs from before there was this setting stay
-            meaning.pop("gradient_clip", None)
+        for address, without in LATER.items():
+            *path, name = address.split(".")
+            holder = meaning
+            for part in path:
+                holder = holder.get(part, {})
+            if name in holder and holder[name] == without:
+                del holder[name]
         return meaning
 
 

@@ -50,6 +50,8 @@ class Settings(Training):
             raise ValueError(f"learning_rate is above 0, not {self.learning_rate}")
         if self.gradient_clip is not None and not self.gradient_clip > 0:
             raise ValueError(f"gradient_clip is above 0, or null for no bound, not {self.gradient_clip}")
+        if self.gradient_clip_value is not None and not self.gradient_clip_value > 0:
+            raise ValueError(f"gradient_clip_value is above 0, or null for no bound, not {self.gradient_clip_value}")
         if not self.weight_decay >= 0:
             raise ValueError(f"weight_decay is 0 or above, not {self.weight_decay}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
 from pathlib import Path
@@ -101,6 +102,44 @@ def trains_is_scored_and_reopens(name: str) -> None:
         require(again.status == "skipped", "a finished run is not skipped")
         module = load_run(outcome.folder)
     _learnt(config, grid, module)
+
+
+@contract("method")
+def stopped_and_resumed_it_takes_the_same_steps(name: str) -> None:
+    """Saved after two of four steps and built anew, it ends where an undisturbed one does, bit for bit."""
+    if is_module(name):
+        return
+    torch.manual_seed(0)
+    module = build_module(short(name), (1, 64, 64), 1000)
+    assert isinstance(module, DisentModule)
+    batches, optimizers = torch.rand(4, 2, 16, 1, 64, 64).round(), module.configure_optimizers()
+    _steps(module, batches[:2], optimizers)
+    kept = io.BytesIO()
+    torch.save((module.state_dict(), [each.state_dict() for each in optimizers], torch.get_rng_state()), kept)
+    _steps(module, batches[2:], optimizers)
+    torch.manual_seed(1)
+    again = build_module(short(name), (1, 64, 64), 1000)
+    assert isinstance(again, DisentModule)
+    state, of_optimizers, random = torch.load(io.BytesIO(kept.getvalue()), weights_only=True)
+    again.load_state_dict(state)
+    resumed = again.configure_optimizers()
+    for optimizer, each in zip(resumed, of_optimizers, strict=True):
+        optimizer.load_state_dict(each)
+    torch.set_rng_state(random)
+    _steps(again, batches[2:], resumed)
+    wanted = module.state_dict()
+    other = [
+        key
+        for key, value in again.state_dict().items()
+        if torch.is_tensor(value) and not torch.equal(value, wanted[key])
+    ]
+    require(not other, f"after a resume other values have {', '.join(other)}")
+    require(set(again.last) == set(module.last), "after a resume other things are measured")
+
+
+def _steps(module: DisentModule, batches: torch.Tensor, optimizers: list[torch.optim.Optimizer]) -> None:
+    for images, second in batches:
+        module.play(module.run_pass(images, second if module.needs & {"second", "pair"} else None), optimizers)
 
 
 @contract("method")

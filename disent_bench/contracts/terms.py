@@ -209,7 +209,7 @@ def parameters_are_made_in_setup(name: str) -> None:
 
 def _bottleneck_for(term: Term) -> Bottleneck:
     """One that offers what the term needs."""
-    built = [entry.factory() for entry in BOTTLENECKS.entries()]
+    built = sorted((entry.factory() for entry in BOTTLENECKS.entries()), key=lambda each: each.name != "gaussian")
     wanted = {need for need in term.needs if any(need in each.offers for each in built)}
     found: Bottleneck = next(each for each in built if wanted <= each.offers and not each.needs)
     return found

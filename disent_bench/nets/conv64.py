@@ -108,6 +108,15 @@ class Decoder(nn.Module):
         """Return logits."""
         return self.layers(self.first(z))
 
+    def activations(self, z: Tensor) -> list[Tensor]:
+        """Return what leaves each hidden layer, from the latents' side to the images', ``(b, ...)`` each."""
+        found, value = [], self.first(z)
+        for layer in [*self.layers][:-1]:
+            value = layer(value)
+            if isinstance(layer, nn.ReLU):
+                found.append(value)
+        return found
+
     def latent_norms(self) -> Tensor:
         """L2 norm of the weights leaving each latent in the first layer, shape ``(latent_dim,)``."""
         return self.first.weight.norm(dim=0)

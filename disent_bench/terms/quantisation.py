@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from disent_bench.forward import Pass
@@ -20,4 +22,10 @@ class Quantisation(Term):
 
     def forward(self, p: Pass) -> Tensor:
         """Return the mean over batch and latents, in squared units of the latents."""
+        ordered = p.quantised.detach().sort(dim=0).values
+        self._used = 1.0 + (ordered.diff(dim=0) != 0).sum(dim=0).float().mean()
         return (p.continuous.detach() - p.quantised).square().mean()
+
+    def measurements(self) -> Mapping[str, Tensor]:
+        """How many of its values a latent takes in the latest batch, mean over latents."""
+        return {"values_used": self._used}

@@ -27,19 +27,33 @@ class Reconstruction(Term):
     Args:
         likelihood: ``"bernoulli"`` or ``"gaussian"``.
         deviation: of the Gaussian, in units of pixel values; the Bernoulli has none.
+        reduction: over pixels and channels, ``"sum"`` or ``"mean"``; the latter, in nats per pixel value, is what the
+            codes of latent quantisation and Tripod take.
     """
 
     needs = frozenset({"decoder"})
 
-    def __init__(self, *, likelihood: Likelihood = "bernoulli", deviation: float = 1.0, **common: Any) -> None:
+    def __init__(
+        self,
+        *,
+        likelihood: Likelihood = "bernoulli",
+        deviation: float = 1.0,
+        reduction: Literal["sum", "mean"] = "sum",
+        **common: Any,
+    ) -> None:
         super().__init__(**common)
         if not 0.0 < deviation < math.inf:
             raise ValueError(f"deviation is above 0, not {deviation}")
         self.likelihood: Likelihood = likelihood
         self.deviation = deviation
+        self.reduction: Literal["sum", "mean"] = reduction
 
     def forward(self, p: Pass) -> Tensor:
         """Return the mean over the batch."""
+        value = self._summed(p)
+        return value if self.reduction == "sum" else value / p.x[0].numel()
+
+    def _summed(self, p: Pass) -> Tensor:
         if self.likelihood == "gaussian":
             squares = (p.x - p.logits.sigmoid()).square().sum() / len(p.x)
             normaliser = math.log(self.deviation * math.sqrt(2 * math.pi)) * p.x[0].numel()

@@ -16,6 +16,7 @@ import torch
 
 import disent_bench.terms  # noqa: F401
 from disent_bench.forward import Pass
+from disent_bench.objective import Objective
 from disent_bench.registry import TERMS
 from disent_bench.signatures import settings_of
 from disent_bench.terms import make_term
@@ -51,6 +52,7 @@ def golden_value(name: str, settings: dict[str, Any]) -> float:
     given: dict[str, Any] = {
         "decode": lambda z: 2 * (z @ maps[1]).sin().reshape(-1, 1, 8, 8),
         "encode": lambda x: (x.flatten(1) @ maps[0].T / 8, x.flatten(1)[:, :3] - 2),
+        "activations": lambda z: [(z @ maps[0]).sin(), (z @ maps[1]).cos().reshape(-1, 4, 4, 4)],
         "latent_norms": torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64),
         "n_train": 1000,
         "step": 0,
@@ -61,8 +63,8 @@ def golden_value(name: str, settings: dict[str, Any]) -> float:
     p = Pass(x=x, mean=mean, logvar=logvar, z=mean + (0.5 * logvar).exp() * noise, second=second, rules=rules, **given)
     torch.manual_seed(0)
     term = make_term(name, **settings)
-    term.setup((1, 8, 8), 3)
-    return float(term.double()(p))
+    Objective(term).setup((1, 8, 8), 3)
+    return float(term.double()(p).detach())
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if TERMS[name].factory.__module__.startswith("disent_bench.")])
