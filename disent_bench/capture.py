@@ -15,6 +15,7 @@ from torch import Tensor
 from disent_bench.objective import all_terms
 from disent_bench.players import Played
 from disent_bench.streams import Stream
+from disent_bench.weights import Share
 
 if TYPE_CHECKING:
     from disent_bench.module import DisentModule
@@ -117,6 +118,9 @@ class Capture:
             if device.type != "cuda":
                 return False
             self.recorder = CudaRecorder()
+        if module.gradient_shares or any(isinstance(term.weight, Share) for term in module.objective):
+            self._tell("shares of gradients are measured: steps are not replayed from a CUDA graph")
+            return False
         hosts = [each.name for each in all_terms(module.objective) if each.on_host and each.start <= module.step]
         if hosts:
             self._tell(f"{' and '.join(hosts)} computes on the host: steps are not replayed from a CUDA graph")

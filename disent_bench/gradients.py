@@ -11,6 +11,9 @@ from disent_bench.objective import Objective, Part
 
 Networks = Mapping[str, Sequence[nn.Parameter]]
 
+REFERENCE = "reconstruction"
+"""The term whose gradient others are compared with."""
+
 
 def accumulate_gradients(
     objective: Objective, parts: Mapping[str, Part], networks: Networks, *, retain_graph: bool = False
@@ -65,6 +68,23 @@ def accumulate_gradients(
         if parameter.grad is not None and parameter.grad.stride() != parameter.stride():
             parameter.grad = torch.empty_like(parameter).copy_(parameter.grad)
     return cosines
+
+
+def gradient_shares(objective: Objective, parts: Mapping[str, Part], networks: Networks) -> dict[str, Tensor]:
+    """Return the length of each term's weighted gradient relative to the reconstruction's, by term name.
+
+    Euclidean norms over all parameters of the player that the term reaches, before any projection. The graph is kept.
+    Empty where there is no term ``reconstruction``.
+    """
+    if REFERENCE not in parts:
+        return {}
+    everything = [parameter for group in networks.values() for parameter in group]
+    norms = {}
+    for name, part in parts.items():
+        gradient = _gradient(part.weighted, everything, _reached(objective[name].moves, networks))
+        norms[name] = _inner(gradient, gradient).sqrt()
+    reference = norms.pop(REFERENCE).clamp_min(torch.finfo(torch.float64).tiny)
+    return {name: (norm / reference).float() for name, norm in norms.items()}
 
 
 def _reached(moves: str, networks: Networks) -> set[nn.Parameter]:

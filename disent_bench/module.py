@@ -21,6 +21,7 @@ from disent_bench.objective import Objective, all_terms
 from disent_bench.players import Optimizer, Played, check_needs, gather, play
 from disent_bench.registry import BOTTLENECKS
 from disent_bench.streams import Stream, seeded_apart
+from disent_bench.weights import Share
 
 
 class NonFiniteLossError(RuntimeError):
@@ -78,6 +79,8 @@ class DisentModule(lightning.LightningModule):
         log_every: steps between two logged lines.
         bottleneck: between encoder and latents, a Gaussian posterior if None; or its ``name`` and settings.
         data: what the batches offer beside images, ``"second"`` or ``"pair"``.
+        gradient_shares: log how long each term's gradient is relative to the reconstruction's, every ``log_every``
+            steps.
 
     Raises:
         ValueError: if the network does not fit the images, or a term needs what is not there.
@@ -94,6 +97,7 @@ class DisentModule(lightning.LightningModule):
         log_every: int = 50,
         bottleneck: Bottleneck | Mapping[str, Any] | None = None,
         data: Iterable[str] = ("second",),
+        gradient_shares: bool = False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -125,6 +129,7 @@ class DisentModule(lightning.LightningModule):
         self.noise_of_second = Stream("second batch")
         self.n_train = n_train
         self.log_every = log_every
+        self.gradient_shares = gradient_shares
         self.step = 0
         self.register_buffer("clock", torch.zeros((), dtype=torch.int64), persistent=False)
         self.last: Mapping[str, Tensor] = {}
@@ -137,6 +142,7 @@ class DisentModule(lightning.LightningModule):
             "log_every": log_every,
             "bottleneck": {"name": bottleneck.name, **bottleneck.settings()},
             "data": data,
+            "gradient_shares": gradient_shares,
         }
         self.save_hyperparameters(arguments, logger=False)
 
@@ -242,12 +248,18 @@ class DisentModule(lightning.LightningModule):
 
     def play(self, p: Pass, optimizers: list[torch.optim.Optimizer]) -> list[Played]:
         """Let every player take a step on a pass; afterwards schedules stand at the next step."""
-        played = play(self.players, p, optimizers, self.step)
+        played = play(self.players, p, optimizers, self.step, self._shares_wanted())
         measured = self._measured(played)
         self.last = {name: value.detach() for name, value in measured.items() if isinstance(value, Tensor)}
         self.step += 1
         self.clock += 1
         return played
+
+    def _shares_wanted(self) -> bool:
+        """Whether the shares of gradients are measured in the step to come: to be logged, or for a weight."""
+        logged = self.gradient_shares and (self.step + 1) % self.log_every == 0
+        weights = [term.weight for term in self.objective]
+        return logged or any(isinstance(each, Share) and self.step % each.every == 0 for each in weights)
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Take one step of every player and, every ``log_every`` steps, log it and check that it is finite."""
@@ -275,6 +287,7 @@ class DisentModule(lightning.LightningModule):
                 values[name] = part.raw
                 measured = {**term.weight.measurements(), **term.measurements()}
                 values |= {f"{name}/{key}": value for key, value in measured.items()}
+            values |= {f"{name}/gradient_share": share for name, share in moved.shares.items()}
         return values
 
     def _log(self, played: list[Played]) -> None:

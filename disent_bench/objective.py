@@ -68,6 +68,7 @@ class Term(nn.Module, metaclass=Configured):
         if orthogonal_to is not None and orthogonal_to == self.name:
             raise ValueError(f"term '{self.name}' cannot be orthogonal_to itself; name another term")
         self.weight = make_weight(weight)
+        self.weight.term = self.name
         self.start = int(start)
         self.orthogonal_to = orthogonal_to
         self.moves: Moves = moves

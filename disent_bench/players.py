@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 
 from disent_bench.forward import Pass
-from disent_bench.gradients import Networks, accumulate_gradients
+from disent_bench.gradients import Networks, accumulate_gradients, gradient_shares
 from disent_bench.objective import Objective, Part, all_terms
 
 if TYPE_CHECKING:
@@ -128,10 +128,11 @@ class Player(nn.Module):
 
 @dataclass(frozen=True)
 class Played:
-    """What a player did in one step: the value of each active term, and the cosines of guarded gradients."""
+    """What a player did in one step: its active terms' values, cosines of guarded gradients, and shares if measured."""
 
     parts: Mapping[str, Part]
     cosines: Mapping[str, Tensor]
+    shares: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def loss(self) -> Tensor:
@@ -141,7 +142,11 @@ class Played:
 
 
 def play(
-    players: Sequence[Player], p: Pass, optimizers: Sequence[torch.optim.Optimizer], step: int | None = None
+    players: Sequence[Player],
+    p: Pass,
+    optimizers: Sequence[torch.optim.Optimizer],
+    step: int | None = None,
+    shares: bool = False,
 ) -> list[Played]:
     """Let every player take one step on the same pass: all look, all take their gradients, then all move.
 
@@ -152,6 +157,7 @@ def play(
         p: the pass.
         optimizers: one for each player.
         step: ``p.step`` as a plain number, so that nothing asks the device for it.
+        shares: measure `disent_bench.gradients.gradient_shares` of the model, a backward pass for each term.
     """
     now = int(p.step) if step is None else step
     looked = [player.objective(p, now) for player in players]
@@ -162,12 +168,13 @@ def play(
             played.append(Played({}, {}))
             continue
         optimizers[place].zero_grad()
+        measured = gradient_shares(player.objective, parts, player.networks) if shares and place == 0 else {}
         cosines = accumulate_gradients(player.objective, parts, player.networks, retain_graph=place < len(players) - 1)
         if (largest := player.optimizer_settings.gradient_clip) is not None:
             nn.utils.clip_grad_norm_(player.own_parameters(), largest)
         if (bound := player.optimizer_settings.gradient_clip_value) is not None:
             nn.utils.clip_grad_value_(player.own_parameters(), bound)
-        played.append(Played(parts, cosines))
+        played.append(Played(parts, cosines, measured))
     for optimizer, moved in zip(optimizers, played, strict=True):
         if moved.parts:
             optimizer.step()

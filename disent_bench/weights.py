@@ -21,7 +21,12 @@ class Weight(nn.Module):
     A subclass is a kind of weight, known to configurations by its name in lower case. It keeps every constructor
     argument as an attribute of the same name, and memory in buffers, which checkpoints keep: that is what `settings`
     and a resumed run read. Nothing in ``forward`` asks the device for a value.
+
+    Attributes:
+        term: name of the term that is weighed; set by the term.
     """
+
+    term: str = ""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -140,6 +145,41 @@ class PI(Weight):
     def measurements(self) -> Mapping[str, Tensor]:
         """The factor, and the set-point C in nats."""
         return {"weight": self._factor, "set_point": self._set_point}
+
+
+class Share(Weight):
+    """A factor that is moved until the term's gradient is ``target`` times as long as the reconstruction's.
+
+    Every ``every`` steps the share is measured (`disent_bench.gradients.gradient_shares`), and the factor of the next
+    steps is the present one times ``(target / share)^rate``. It starts at ``first`` and stays where the gradient is 0.
+
+    Args:
+        target: of the share, above 0.
+        first: the factor before anything was measured.
+        rate: 1 goes to the target at once, smaller ones slowly.
+        every: steps between two measurements, each of which costs a backward pass for each term.
+    """
+
+    factor: Tensor
+
+    def __init__(self, target: float, first: float = 1.0, rate: float = 0.2, every: int = 50) -> None:
+        super().__init__()
+        self.target, self.first = _finite("target", target), _finite("first", first)
+        self.rate, self.every = _finite("rate", rate), int(every)
+        if not (self.target > 0 and self.first > 0 and self.rate > 0 and self.every > 0):
+            raise ValueError("target, first, rate and every of a share are above 0")
+        self.register_buffer("factor", torch.tensor(self.first))
+
+    def forward(self, raw: Tensor, step: Tensor, last: Mapping[str, Tensor]) -> Tensor:  # noqa: D102
+        share = last.get(f"{self.term}/gradient_share")
+        if share is not None:
+            moved = self.factor * (self.target / share.clamp_min(1e-12)) ** self.rate
+            self.factor = torch.where(share > 0, moved, self.factor).to(self.factor.dtype)
+        return self.factor * raw
+
+    def measurements(self) -> Mapping[str, Tensor]:
+        """The factor."""
+        return {"weight": self.factor}
 
 
 class Steered(Weight):

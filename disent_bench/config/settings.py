@@ -20,6 +20,7 @@ class Settings(Training):
         sampler: which images a batch has: uniform, epochs, pairs, correlated or held_out (`disent_datasets`).
         sampler_options: the sampler's own arguments.
         log_every: steps between two logged lines.
+        gradient_shares: log how long each term's gradient is relative to the reconstruction's (a backward pass each).
         checkpoint_every: steps between two checkpoints.
         evaluate_every: steps between two evaluations during training; 0 for none.
         evaluate_during: names of the scores computed during training.
@@ -30,6 +31,7 @@ class Settings(Training):
     sampler: str = "uniform"
     sampler_options: Mapping[str, Any] = field(default_factory=dict)
     log_every: int = 50
+    gradient_shares: bool = False
     checkpoint_every: int = 5_000
     evaluate_every: int = 0
     evaluate_during: tuple[str, ...] = ("mig",)
@@ -72,4 +74,4 @@ LARGEST_BATCH, MOST_LATENTS = 1_000_000, 100_000
 
 SETTING_NAMES = tuple(f.name for f in fields(Settings))
 TRAINING_NAMES = tuple(f.name for f in fields(Training))
-SCHEDULE_NAMES = ("log_every", "checkpoint_every", "evaluate_every", "evaluate_during")
+SCHEDULE_NAMES = ("log_every", "gradient_shares", "checkpoint_every", "evaluate_every", "evaluate_during")

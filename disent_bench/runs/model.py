@@ -46,6 +46,7 @@ def build_module(config: RunConfig, image_shape: Shape, n_train: int) -> Lightni
         settings.log_every,
         bottleneck=model.bottleneck,
         data=settings.data_offers,
+        gradient_shares=settings.gradient_shares,
     )
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from disent_bench.functional.costs import STATISTICS, Statistic
 from disent_bench.functional.coupling import SOLVERS, Solver
-from disent_bench.functional.gromov_wasserstein import INITS, Init, gromov_monge_gap
+from disent_bench.functional.gromov_wasserstein import INITS, VALUES, Init, Value, gromov_monge_gap
 from disent_bench.objective import choose
 from disent_bench.registry import register_term
 from disent_bench.terms.geometry import GeometricTerm
@@ -23,6 +23,9 @@ class GromovMonge(GeometricTerm):
     the gradient.
 
     Args:
+        value: ``"bounded"``, at least 0 because the map itself is among the couplings, and 0 at nearly every step of a
+            trained model; ``"entropic"`` or ``"debiased"``, which act at every step
+            (`disent_bench.functional.gromov_wasserstein.gromov_monge_gap`).
         epsilon: entropic strength relative to the two costs (the paper's eps0; its value was not found).
         epsilon_statistic: statistic of the costs that epsilon is relative to; the paper takes the mean.
         init: ``"best"`` of the entropic couplings and the map itself, so that the gap is not negative; or the entropic
@@ -37,6 +40,7 @@ class GromovMonge(GeometricTerm):
     def __init__(
         self,
         *,
+        value: Value = "bounded",
         epsilon: float = 0.01,
         epsilon_statistic: Statistic = "mean",
         init: Init = "best",
@@ -47,7 +51,11 @@ class GromovMonge(GeometricTerm):
         if not 0 < epsilon < float("inf"):
             raise ValueError(f"epsilon is above 0, not {epsilon}")
         choose("epsilon_statistic", epsilon_statistic, STATISTICS)
+        choose("value", value, VALUES)
         choose("init", init, INITS)
+        if value != "bounded" and init != "best":
+            raise ValueError(f"init belongs to the bounded value; the {value} one always starts from the map")
+        self.value: Value = value
         choose("solver", solver, SOLVERS)
         self.epsilon, self.epsilon_statistic, self.init, self.solver = epsilon, epsilon_statistic, init, solver
         self._measurements: dict[str, float] = {}
@@ -58,6 +66,7 @@ class GromovMonge(GeometricTerm):
         gap = gromov_monge_gap(
             x,
             y,
+            value=self.value,
             cost=self.cost,
             epsilon=self.epsilon,
             init=self.init,

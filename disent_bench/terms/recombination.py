@@ -45,7 +45,7 @@ class RecombinationDiscriminator(Term):
 
     def setup(self, image_shape: tuple[int, int, int], latent_dim: int) -> None:
         """Make the network."""
-        self.network = ImageDiscriminator(image_shape)
+        self.network = ImageDiscriminator(image_shape).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def images(self, p: Pass) -> tuple[Tensor, Tensor]:
         """Return reconstructions and decoded recombinations, ``(b, c, h, w)`` each in [0, 1], computed once in a pass.
