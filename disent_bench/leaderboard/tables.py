@@ -33,6 +33,7 @@ HEADINGS = {
     "info_m": "InfoM",
     "info_c": "InfoC",
     "info_e": "InfoE",
+    "reconstruction_mse": "MSE",
 }
 
 

@@ -77,6 +77,32 @@ class ActiveModularity(CodesMetric):
     score = "active_modularity"
 
 
+class Minimality(CodesMetric):
+    """Minimality; see ``disent_metrics.functional.minimality``.
+
+    >>> metric = Minimality()
+    >>> grid = torch.cartesian_prod(torch.arange(5), torch.arange(5))
+    >>> metric.update(grid * 1.0, grid)
+    >>> metric.compute()
+    tensor(1.)
+    """
+
+    score = "minimality"
+
+
+class Sufficiency(CodesMetric):
+    """Sufficiency; see ``disent_metrics.functional.sufficiency``.
+
+    >>> metric = Sufficiency()
+    >>> grid = torch.cartesian_prod(torch.arange(5), torch.arange(5))
+    >>> metric.update(grid * 1.0, grid)
+    >>> metric.compute()
+    tensor(1.)
+    """
+
+    score = "sufficiency"
+
+
 class Explicitness(SplitMetric):
     """Explicitness; see ``disent_metrics.functional.explicitness``.
 

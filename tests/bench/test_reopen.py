@@ -138,7 +138,7 @@ def test_scoring_alone_does_not_train_again(copied: Path, data_dir: Path, tmp_pa
     assert bring(copied.parents[4], data_dir, **{"scores.num_train": 300}).status == "skipped"
     titles = {table.title for table in tables(aggregate(read_records(copied.parents[4])))}
     assert len(titles) == 2
-    assert all("protocol quick@1 [" in title for title in titles)
+    assert all("protocol quick@2 [" in title for title in titles)
 
 
 def test_finished_runs_are_scored_under_another_protocol(

@@ -139,7 +139,7 @@ def test_a_run_that_fails_or_is_killed_is_named_while_others_finish(finished: Fi
 
 
 def test_the_leaderboard_of_a_study_tells_its_variants_apart(finished: Finished) -> None:
-    assert finished.out.startswith("A study\nOf nothing\n\ntoy_grid (drawn), protocol quick@1 [")
+    assert finished.out.startswith("A study\nOf nothing\n\ntoy_grid (drawn), protocol quick@2 [")
     assert "beta_vae" in finished.out
     assert "steps=11" in finished.out.partition("MIG")[2], "a method's own setting stands in its line"
     assert "seed 0 failed: " in finished.out

@@ -21,6 +21,7 @@ from disent_metrics.functional.modularity import active_modularity, modularity
 from disent_metrics.functional.mutual_information_gap import mutual_information_gap
 from disent_metrics.functional.reconstruction import reconstruction_error
 from disent_metrics.functional.sap import sap
+from disent_metrics.functional.sufficiency import minimality, sufficiency
 from disent_metrics.functional.topology import topology_score
 from disent_metrics.functional.udr import unsupervised_disentanglement_ranking
 from disent_metrics.functional.unsupervised import unsupervised_scores
@@ -42,10 +43,12 @@ __all__ = [
     "hfs_sap",
     "info_mec",
     "interventional_robustness",
+    "minimality",
     "modularity",
     "mutual_information_gap",
     "reconstruction_error",
     "sap",
+    "sufficiency",
     "topology_score",
     "unsupervised_disentanglement_ranking",
     "unsupervised_scores",
