@@ -4,39 +4,55 @@ from __future__ import annotations
 
 import torch
 
-from disent_bench.contracts.contract import contract, require
+from disent_bench.contracts.contract import BrokenError, contract, require
 from disent_bench.nets import build_network
+
+SIDES = (64, 32, 128, 256)
+
+
+def side_of(name: str) -> int:
+    """Return the pixels of a side of the images that a network takes, the first of `SIDES` that it does not refuse.
+
+    Raises:
+        BrokenError: if it refuses all of them.
+    """
+    for side in SIDES:
+        for channels in (1, 3):
+            try:
+                build_network(name, (channels, side, side), 4)
+            except ValueError:
+                continue
+            return side
+    raise BrokenError(f"it refuses all square images of {', '.join(map(str, SIDES))} pixels a side")
 
 
 @contract("network")
 def shapes_fit(name: str) -> None:
     """Features and logits have the shapes they should, for grey and coloured images, or these are refused."""
-    built = 0
+    side = side_of(name)
     for channels in (1, 3):
         for latents in (4, 10):
             torch.manual_seed(0)
             try:
-                encoder, decoder = build_network(name, (channels, 64, 64), latents)
+                encoder, decoder = build_network(name, (channels, side, side), latents)
             except ValueError:
                 continue
-            built += 1
-            images = torch.rand(2, channels, 64, 64)
+            images = torch.rand(2, channels, side, side)
             features = encoder(images)
             require(features.shape == (2, 2 * latents), f"features have shape {tuple(features.shape)}")
             if decoder is not None:
                 logits = decoder(torch.randn(2, latents))
                 require(logits.shape == images.shape, f"logits have shape {tuple(logits.shape)}")
-    require(built, "it refuses all images of 64x64 pixels")
 
 
 @contract("network")
 def one_seed_is_one_network(name: str) -> None:
     """One seed is one initial network."""
-    states = []
+    side, states = side_of(name), []
     for _ in range(2):
         torch.manual_seed(0)
         try:
-            encoder, _decoder = build_network(name, (1, 64, 64), 10)
+            encoder, _decoder = build_network(name, (1, side, side), 10)
         except ValueError:
             return
         states.append(encoder.state_dict())

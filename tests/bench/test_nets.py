@@ -22,9 +22,13 @@ def test_locatello2019_has_the_published_sizes(channels: int, encoder: int, deco
 @pytest.mark.parametrize("name", list(NETWORKS))
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shapes(name: str, channels: int) -> None:
-    encoder, decoder = build_network(name, (channels, 64, 64), latent_dim=7)
-    assert encoder(torch.rand(2, channels, 64, 64)).shape == (2, 14)
-    assert decoder(torch.rand(2, 7)).shape == (2, channels, 64, 64)
+    ending = name.rpartition("_")[2]
+    side = int(ending) if ending.isdigit() else 64
+    encoder, decoder = build_network(name, (channels, side, side), latent_dim=7)
+    assert encoder(torch.rand(2, channels, side, side)).shape == (2, 14)
+    assert decoder(torch.rand(2, 7)).shape == (2, channels, side, side)
+    halvings = [m for m in encoder.modules() if isinstance(m, nn.Conv2d) and m.stride == (2, 2)]
+    assert 4 * 2 ** len(halvings) == side
     assert decoder.latent_norms().shape == (7,)
 
 
@@ -56,7 +60,33 @@ def test_biases_start_as_torch_does_where_the_source_leaves_them() -> None:
         assert 0.5 * bound < layer.bias.detach().abs().max() <= bound or layer.bias.numel() < 4
 
 
+def test_other_sizes_have_a_stage_more_or_less_at_the_images_end() -> None:
+    def widths(name: str, side: int) -> tuple[list[tuple[int, int]], list[int]]:
+        encoder, decoder = build_network(name, (1, side, side))
+        convolutions = [m for m in encoder.modules() if isinstance(m, nn.Conv2d)]
+        ups = [m for m in decoder.modules() if isinstance(m, nn.ConvTranspose2d)]
+        return [(m.out_channels, m.kernel_size[0]) for m in convolutions], [m.out_channels for m in ups]
+
+    assert widths("locatello2019", 64) == ([(32, 4), (32, 4), (64, 2), (64, 2)], [64, 32, 32, 1])
+    assert widths("locatello2019_32", 32) == ([(32, 4), (64, 2), (64, 2)], [64, 32, 1])
+    assert widths("locatello2019_128", 128) == ([(32, 4), (32, 4), (32, 4), (64, 2), (64, 2)], [64, 32, 32, 32, 1])
+    assert widths("topdis_large_32", 32) == ([(64, 4), (128, 4), (256, 4), (512, 4)], [256, 128, 64, 1])
+
+
+def test_activations_are_what_leaves_the_hidden_layers() -> None:
+    _, decoder = build_network("roth2023", (1, 64, 64), latent_dim=3)
+    z = torch.randn(2, 3)
+    layers = decoder.activations(z)
+    assert torch.equal(layers[0], decoder.first(z).relu())
+    assert [tuple(layer.shape[1:]) for layer in layers] == [(256,), (64, 4, 4), (64, 8, 8), (32, 16, 16), (32, 32, 32)]
+    assert torch.equal(decoder.layers[-1](layers[-1]), decoder(z))
+
+
 def test_bad_requests_are_refused() -> None:
+    with pytest.raises(ValueError, match="takes 64x64 images, not 128x128; take the one whose name ends in _128"):
+        build_network("roth2023", (1, 128, 128))
+    with pytest.raises(ValueError, match="takes 32x32 images, not 64x64; take the name without an ending"):
+        build_network("roth2023_32", (1, 64, 64))
     with pytest.raises(ValueError, match="unknown network 'resnet'; known: locatello2019"):
         build_network("resnet", (1, 64, 64))
     with pytest.raises(ValueError, match="takes 64x64 images, not 32x32"):

@@ -18,6 +18,7 @@ import torch
 
 import disent_bench.bottlenecks  # noqa: F401 (fills the registry)
 from disent_bench import weights
+from disent_bench.contracts.networks import side_of
 from disent_bench.forward import Pass
 from disent_bench.nets import build_network
 from disent_bench.players import Optimizer
@@ -43,10 +44,11 @@ def of_bottleneck(name: str) -> list[float]:
 
 def of_network(name: str) -> list[float]:
     """Sums over features and logits of a fixed image and latent, in float64."""
+    side = side_of(name)
     torch.manual_seed(0)
-    encoder, decoder = build_network(name, (1, 64, 64), 10)
+    encoder, decoder = build_network(name, (1, side, side), 10)
     assert decoder is not None
-    x = torch.linspace(0, 1, 64 * 64, dtype=torch.float64).reshape(1, 1, 64, 64)
+    x = torch.linspace(0, 1, side * side, dtype=torch.float64).reshape(1, 1, side, side)
     z = torch.linspace(-1, 1, 10, dtype=torch.float64)[None]
     with torch.no_grad():
         features, logits = encoder.double()(x)[0], decoder.double()(z).flatten()

@@ -1,13 +1,15 @@
-"""Convolutional encoder-decoder pairs for 64x64 images.
+"""Convolutional encoder-decoder pairs for square images of 64 pixels a side, and of 32, 128 and 256.
 
-Every variant halves the image four times with stride-2 convolutions; they differ in kernels, widths, the layers between
-the 4x4 feature map and the latents, and the initialisation. Sizes follow the authors' public code.
+Every variant halves 64x64 images four times with stride-2 convolutions; they differ in kernels, widths, the layers
+between the 4x4 feature map and the latents, and the initialisation. Sizes follow the authors' public code. For another
+side there is one stage fewer or more at the images' end, of the width of the first (ours, said in the name: ``_128``).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -17,6 +19,7 @@ from disent_bench.nets.transposed import TransposedConvolution
 from disent_bench.registry import register_network
 
 IMAGE_SIZE = 64
+OTHER_SIZES = (32, 128, 256)
 
 
 class Heads(nn.Linear):
@@ -53,16 +56,39 @@ def normal_002(module: nn.Module) -> None:
 class Variant:
     """Widths and kernels of one encoder-decoder pair; the decoder's stride-2 kernels are always 4."""
 
-    channels: tuple[int, int, int, int]
-    kernels: tuple[int, int, int, int]
+    channels: tuple[int, ...]
+    kernels: tuple[int, ...]
     hidden: int
     fully_convolutional: bool
     initialise: Callable[[nn.Module], None]
-    decoder_channels: tuple[int, int, int] | None = None
+    decoder_channels: tuple[int, ...] | None = None
+
+    @property
+    def side(self) -> int:
+        """Pixels of a side of the images."""
+        return int(4 * 2 ** len(self.channels))
+
+    def for_side(self, side: int) -> Variant:
+        """Return the variant with as many stages at the images' end as images of ``side`` pixels take."""
+        more = round(math.log2(side / self.side))
+        decoder = self.decoder_channels or self.channels[-2::-1]
+        if more < 0:
+            return replace(
+                self,
+                channels=self.channels[-more:],
+                kernels=self.kernels[-more:],
+                decoder_channels=decoder[:more],
+            )
+        return replace(
+            self,
+            channels=self.channels[:1] * more + self.channels,
+            kernels=self.kernels[:1] * more + self.kernels,
+            decoder_channels=decoder + decoder[-1:] * more,
+        )
 
 
 class Encoder(nn.Module):
-    """Maps images ``(b, c, 64, 64)`` in [0, 1] to features ``(b, num_features)``."""
+    """Maps images ``(b, c, side, side)`` in [0, 1] to features ``(b, num_features)``."""
 
     def __init__(self, variant: Variant, image_channels: int, latent_dim: int, num_features: int) -> None:
         super().__init__()
@@ -86,7 +112,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Maps latents ``(b, latent_dim)`` to Bernoulli logits ``(b, c, 64, 64)``."""
+    """Maps latents ``(b, latent_dim)`` to Bernoulli logits ``(b, c, side, side)``."""
 
     def __init__(self, variant: Variant, image_channels: int, latent_dim: int) -> None:
         super().__init__()
@@ -125,16 +151,18 @@ class Decoder(nn.Module):
 def build_pair(
     variant: Variant, image_shape: tuple[int, int, int], latent_dim: int, num_features: int
 ) -> tuple[Encoder, Decoder]:
-    """Build encoder and decoder of a variant for images ``(channels, 64, 64)``.
+    """Build encoder and decoder of a variant for images ``(channels, side, side)``.
 
     Raises:
-        ValueError: if the images are not 64x64.
+        ValueError: if the images have another size.
     """
     channels, *size = image_shape
-    if size != [IMAGE_SIZE, IMAGE_SIZE]:
-        raise ValueError(
-            f"takes 64x64 images, not {size[0]}x{size[1]}; register a network for that size (register_network)"
-        )
+    side = variant.side
+    if size != [side, side]:
+        there = size[0] == size[1] and size[0] in (IMAGE_SIZE, *OTHER_SIZES)
+        ending = "the name without an ending" if size[0] == IMAGE_SIZE else f"the one whose name ends in _{size[0]}"
+        way = f"take {ending}" if there else "register a network for that size (register_network)"
+        raise ValueError(f"takes {side}x{side} images, not {size[0]}x{size[1]}; {way}")
     encoder, decoder = Encoder(variant, channels, latent_dim, num_features), Decoder(variant, channels, latent_dim)
     for network in (encoder, decoder):
         network.apply(variant.initialise)
@@ -143,9 +171,13 @@ def build_pair(
 
 
 def _register(name: str, title: str, paper: str, variant: Variant, version: int = 1) -> None:
-    build = partial(build_pair, variant)
-    build.__doc__, build.__module__, build.__qualname__ = title, __name__, f"build_pair[{name}]"  # type: ignore[attr-defined]
-    register_network(name, paper=paper, version=version)(build)
+    """Register a variant, and what is made of it for images of other sizes."""
+    for side in (IMAGE_SIZE, *OTHER_SIZES):
+        full = name if side == IMAGE_SIZE else f"{name}_{side}"
+        build = partial(build_pair, variant.for_side(side))
+        said = title if side == IMAGE_SIZE else f"{name} for {side}x{side} images, a stage for each halving (ours)."
+        build.__doc__, build.__module__, build.__qualname__ = said, __name__, f"build_pair[{full}]"  # type: ignore[attr-defined]
+        register_network(full, paper=paper, version=version)(build)
 
 
 _register(
