@@ -275,7 +275,7 @@ def _train(
     )
     throughput = Throughput(f"{config.method} seed {seed}", settings.steps, settings.batch_size, settings.log_every)
     checkpoint = Checkpoint(folder.checkpoint, settings.checkpoint_every, last=settings.steps, stop=stop)
-    traversals = Traversals(_traversal_images(grid), folder.traversals, settings.evaluate_every, say)
+    traversals = Traversals(_traversal_images(grid), folder.path, settings.evaluate_every, say)
     callbacks = [throughput, evaluate, traversals, checkpoint]
     trainer = lightning.Trainer(
         accelerator=accelerator,

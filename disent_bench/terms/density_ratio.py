@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from disent_bench.forward import Pass
-from disent_bench.nets.discriminators import CodeDiscriminator
 from disent_bench.objective import Objective, Term, choose
 from disent_bench.players import Optimizer, Player
 from disent_bench.registry import register_term
 
 Permuted = Literal["second", "same"]
+
+SLOPE = 0.2
+
+
+class CodeDiscriminator(nn.Sequential):
+    """Fully connected layers with leaky ReLU, slope .2, from ``(b, num_inputs)`` to two logits (Kim & Mnih 2018).
+
+    Six hidden layers of 1,000 in disentanglement_lib, whose docstring calls them the paper's; others have five. Kernels
+    are Glorot-uniform, biases zero, as there.
+    """
+
+    def __init__(self, num_inputs: int, hidden: int = 1000, layers: int = 6) -> None:
+        widths = [num_inputs, *([hidden] * layers)]
+        stack: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            stack += [nn.Linear(before, after), nn.LeakyReLU(SLOPE)]
+        super().__init__(*stack, nn.Linear(hidden, 2))
+        for layer in self:
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
 
 @register_term("discriminator", paper="arXiv:1802.05983")

@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from disent_bench.forward import Pass
-from disent_bench.nets.discriminators import ImageDiscriminator
 from disent_bench.objective import Objective, Term
 from disent_bench.players import Optimizer, Player
 from disent_bench.registry import register_term
 
 THRESHOLD = 0.6
 """From this probability on, the discriminator is taken to say "reconstructed"."""
+
+
+SLOPE = 0.2
+
+
+class ImageDiscriminator(nn.Module):
+    """Stride-2 convolutions down to 4 pixels, instance norm, leaky ReLU, and two linear layers to one logit (DAVA).
+
+    Shaped like an encoder, of any square image with a side from 8 on. The authors' dense layer is followed by a batch
+    norm, which is left out here: with its running statistics the network that is attacked is another than the one that
+    was trained.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], width: int = 32, hidden: int = 256) -> None:
+        super().__init__()
+        channels, side = image_shape[0], min(image_shape[1:])
+        layers: list[nn.Module] = []
+        for stage in range(max(1, int(math.log2(side / 4)))):
+            out = width * (1 if stage < 2 else 2)
+            layers += [nn.Conv2d(channels, out, 4, stride=2, padding=1)]
+            layers += [nn.InstanceNorm2d(out)] if stage else []
+            layers += [nn.LeakyReLU(SLOPE)]
+            channels = out
+        layers += [nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels, hidden), nn.LeakyReLU(SLOPE)]
+        self.layers = nn.Sequential(*layers, nn.Linear(hidden, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return one logit for each image, ``(b,)``: positive for a reconstruction."""
+        logits: Tensor = self.layers(images)
+        return logits[:, 0]
 
 
 @register_term("image_discriminator", paper="arXiv:2303.01384")

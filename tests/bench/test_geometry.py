@@ -120,7 +120,10 @@ def test_options_of_the_solver_reach_it(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("disent_bench.terms.gromov_monge.gromov_monge_gap", record)
     options = {"epsilon": 0.3, "epsilon_statistic": "std", "init": "product", "solver": "torch"}
     GromovMonge(**options, cost="scaled_sqeuclidean", scale="max")(make_pass())
-    assert seen == {**options, "cost": "scaled_sqeuclidean", "scale": "max"}
+    assert seen == {**options, "value": "bounded", "cost": "scaled_sqeuclidean", "scale": "max"}
+    seen.clear()
+    GromovMonge(value="debiased")(make_pass())
+    assert seen["value"] == "debiased"
 
 
 def test_gap_lies_between_zero_and_the_distortion() -> None:

@@ -150,12 +150,12 @@ def test_finished_runs_are_scored_under_another_protocol(
     assert main([*words, *small]) == 0
     (path,) = (copied / "scores").iterdir()
     result = Result.read(path)
-    assert (result.protocol, result.scoring.label) == ("quick", "locatello2019@1")
+    assert (result.protocol, result.scoring.label) == ("quick", "locatello2019@2")
     assert set(result.scores) == {"mig", "sap"} == set(result.untrained)
     assert main([*words, *small]) == 0
     assert "scored already" in capsys.readouterr().err
     titles = [table.title for table in tables(aggregate(read_records(runs)))]
-    assert any("protocol quick, scores of locatello2019@1 [" in title for title in titles)
+    assert any("protocol quick, scores of locatello2019@2 [" in title for title in titles)
     assert main([*words, "--set", "steps=3"]) == 2
     assert "score changes how runs are scored" in capsys.readouterr().err
     assert main(["score", str(copied / "tensorboard")]) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from disent_bench.config.method import is_module, is_regulariser
 from disent_bench.config.resolve import resolve
 from disent_bench.contracts.methods import short
 from disent_bench.module import DisentModule
+from disent_bench.objective import all_terms
 from disent_bench.registry import METHODS
 from disent_bench.runs.model import build_module
 
@@ -26,8 +29,20 @@ def refusal(method: str) -> str | None:
     return None
 
 
+def bases() -> list[Any]:
+    """All bases; those built as an earlier one is (bottleneck, opponents, decoder) are left to the slow tests."""
+    seen, found = set(), []
+    for name in BASES:
+        model = resolve(name, "toy_grid", "quick").model()
+        needs = frozenset().union(*(term.needs for term in all_terms(model.objective)))
+        kind = (model.bottleneck.name, bool(model.objective.opponents()), "decoder" in needs)
+        found.append(pytest.param(name, marks=[pytest.mark.slow] if kind in seen else []))
+        seen.add(kind)
+    return found
+
+
 @pytest.mark.parametrize("regulariser", REGULARISERS)
-@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("base", bases())
 def test_any_regulariser_fits_any_base_or_says_why_not(base: str, regulariser: str) -> None:
     own = set(resolve(base, "toy_grid", "quick").terms)
     reason = refusal(f"{regulariser}+{base}")

@@ -1,4 +1,4 @@
-"""Latent traversals: what each latent does to an image."""
+"""Pictures to look at: what each latent does to an image, and images beside their reconstructions."""
 
 from __future__ import annotations
 
@@ -20,24 +20,27 @@ from disent_bench.runs.callbacks.checkpoint import undisturbed
 
 COLUMNS = 9
 REACH = 2.0
+IDLE = 0.05
+"""Deviation of a latent's codes below which it is called idle, the threshold of the FactorVAE score's study."""
 
 
 class Traversals(Callback):
-    """Draws decoded traversals of every latent of one image, to ``path`` and to TensorBoard.
+    """Draws traversals of every latent of one image, and some images above their reconstructions; also to TensorBoard.
 
-    Each row moves one latent over the mean +- 2 standard deviations of its codes while the others keep the image's
-    posterior mean. Rows are sorted by that standard deviation: a latent that the model does not use has codes near 0
-    everywhere and a row that does not change.
+    Each row of ``traversals.png`` moves one latent over the mean +- 2 standard deviations of its codes while the others
+    keep the image's posterior mean. Rows are sorted by that standard deviation: a latent that the model does not use
+    has codes near 0 everywhere and a row that does not change, and is called idle below a deviation of `IDLE`.
 
     Args:
-        images: float images ``(n, c, h, w)`` in [0, 1]; the first is traversed, all of them give the codes' range.
-        path: where the picture goes.
+        images: float images ``(n, c, h, w)`` in [0, 1]; the first is traversed, all of them give the codes' range, as
+            many as there are columns are reconstructed.
+        folder: where the pictures go.
         every: steps between two pictures; 0 draws at the end of training only.
         say: takes a line where a picture fails, which costs no run.
     """
 
-    def __init__(self, images: Tensor, path: Path, every: int, say: Callable[[str], None] = print) -> None:
-        self.images, self.path, self.every, self.say = images, path, every, say
+    def __init__(self, images: Tensor, folder: Path, every: int, say: Callable[[str], None] = print) -> None:
+        self.images, self.folder, self.every, self.say = images, folder, every, say
         self.batches = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -61,18 +64,19 @@ class Traversals(Callback):
         self.finish(pl_module, trainer.loggers)
 
     def finish(self, module: LightningModule, loggers: Sequence[Logger]) -> None:
-        """Draw ``module`` as it is now; one without a decoder has no picture."""
+        """Draw ``module`` as it is now; one without a decoder has no pictures."""
         if not hasattr(module, "decode") or getattr(module, "decoder", ...) is None:
             return
-        try:
-            picture = undisturbed(traversal_picture)(module, self.images.to(module.device))
-            write_atomically(self.path, picture)
-            for logger in loggers:
-                if isinstance(logger, TensorBoardLogger):
-                    pixels = matplotlib.image.imread(io.BytesIO(picture))[..., :3]
-                    logger.experiment.add_image("traversals", pixels, self.batches, dataformats="HWC")
-        except Exception as error:
-            self.say(f"note: no picture of the traversals at step {self.batches}: {type(error).__name__}: {error}")
+        for name, draw in (("traversals", traversal_picture), ("reconstructions", reconstruction_picture)):
+            try:
+                picture = undisturbed(draw)(module, self.images.to(module.device))
+                write_atomically(self.folder / f"{name}.png", picture)
+                for logger in loggers:
+                    if isinstance(logger, TensorBoardLogger):
+                        pixels = matplotlib.image.imread(io.BytesIO(picture))[..., :3]
+                        logger.experiment.add_image(name, pixels, self.batches, dataformats="HWC")
+            except Exception as error:
+                self.say(f"note: no picture of the {name} at step {self.batches}: {type(error).__name__}: {error}")
 
 
 @torch.no_grad()
@@ -95,6 +99,30 @@ def traversal_picture(module: Any, images: Tensor) -> bytes:
     return _figure(images[0].cpu().numpy(), first, decoded, order.tolist(), spread[order].tolist())
 
 
+@torch.no_grad()
+def reconstruction_picture(module: Any, images: Tensor) -> bytes:
+    """Return a PNG of some ``images`` above what ``module`` makes of them, and the mean squared error of each."""
+    training = module.training
+    module.eval()
+    shown = images[:: max(1, len(images) // COLUMNS)][:COLUMNS]
+    decoded = module.decode(module.encode(shown)).float()
+    module.train(training)
+    errors = (decoded - shown).square().flatten(1).mean(dim=1).tolist()
+    rows = [np.concatenate([*np.moveaxis(each.cpu().numpy(), 1, -1)], axis=1) for each in (shown, decoded)]
+    width = shown.shape[-1]
+    figure = Figure(figsize=(rows[0].shape[1] / 75 + 0.9, 2 * width / 75 + 0.5), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(np.concatenate(rows).squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_frame_on(False)
+    axes.set_yticks([width / 2, 3 * width / 2], ["images", "decoded"], fontsize=8)
+    centres = [(column + 0.5) * width for column in range(len(shown))]
+    axes.set_xticks(centres, [f"MSE {error:.3f}" for error in errors], fontsize=8)
+    axes.tick_params(length=0)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
+
+
 def _figure(image: np.ndarray, decoded: np.ndarray, rows: np.ndarray, order: list[int], spread: list[float]) -> bytes:
     """Draw one mosaic: the image and its decoding in the first column, a latent's traversal in each row beside it."""
     channels, height, width = image.shape
@@ -112,7 +140,10 @@ def _figure(image: np.ndarray, decoded: np.ndarray, rows: np.ndarray, order: lis
     axes = figure.subplots()
     axes.imshow(canvas.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_frame_on(False)
-    labels = [f"z{latent}, std {value:.2f}" for latent, value in zip(order, spread, strict=True)]
+    labels = [
+        f"z{latent}, std {value:.2f}{', idle' if value < IDLE else ''}"
+        for latent, value in zip(order, spread, strict=True)
+    ]
     axes.set_yticks([row * tall + height / 2 for row in range(len(order))], labels, fontsize=8)
     steps = [f"{value:+.1f} std" for value in np.linspace(-REACH, REACH, COLUMNS)]
     centres = [left + column * wide + width / 2 for column in range(COLUMNS)]
