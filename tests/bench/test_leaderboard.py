@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import disent_bench
 from disent_bench.leaderboard.records import Record, read_records
+from disent_bench.leaderboard.render import render
 from disent_bench.leaderboard.statistics import aggregate, student_interval, summarise
 from disent_bench.leaderboard.tables import tables
 from disent_bench.runs.folder import RunFolder, RunKey
@@ -356,3 +357,15 @@ def test_networks_that_differ_have_an_untrained_line_each() -> None:
 def test_what_to_know_of_the_data_stands_below_the_table_once() -> None:
     (table,) = tables(aggregate([network(10, 0.01, notes=("few images",)), network(30, 0.03, notes=("few images",))]))
     assert table.footnotes.count("few images") == 1
+
+
+def test_a_score_of_fewer_seeds_than_the_line_says_how_many() -> None:
+    runs = [record(seed=seed, scores={"mig": 0.1, "sap": 0.2}) for seed in (0, 1, 2)]
+    runs += [record(seed=seed, scores={"mig": 0.1}) for seed in (3, 4)]
+    other = {"method": "vae", "key": "77aa"}
+    runs += [record(**other, scores={"mig": 0.2}), record(1, **other, scores={"sap": 0.2})]
+    rows = aggregate(runs)
+    for form in ("table", "markdown", "latex", "html"):
+        text = render(rows, form)
+        assert text.count("(n 3)") == 1, form  # topdis has SAP of three of five seeds
+        assert text.count("(n 1)") == 2, form

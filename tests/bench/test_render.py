@@ -191,16 +191,6 @@ def test_reasons_are_said_once_with_their_seeds() -> None:
     )
 
 
-def test_a_score_of_fewer_seeds_than_the_line_says_how_many() -> None:
-    runs = [record(seed=seed, scores={"mig": 0.1, "sap": 0.2}) for seed in (0, 1, 2)]
-    runs += [record(seed=seed, scores={"mig": 0.1}) for seed in (3, 4)]
-    rows = aggregate([*runs, record("vae", 0, scores={"mig": 0.2}), record("vae", 1, scores={"sap": 0.2})])
-    for form in ("table", "markdown", "latex", "html"):
-        text = render(rows, form)
-        assert text.count("(n 3)") == 1, form  # topdis has SAP of three of five seeds
-        assert text.count("(n 1)") == 2, form
-
-
 # How it prints
 
 
