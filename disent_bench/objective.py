@@ -120,6 +120,17 @@ def choose(name: str, value: str, known: Sequence[str]) -> None:
         raise ValueError(f"{name} is one of {', '.join(known)}, not '{value}'")
 
 
+def not_negative(**values: float) -> None:
+    """Refuse a hyperparameter below 0 where the paper's formula has a weight or a size.
+
+    Raises:
+        ValueError: naming the hyperparameter.
+    """
+    for name, value in values.items():
+        if not value >= 0:
+            raise ValueError(f"{name} is 0 or more, not {value}")
+
+
 @dataclass(frozen=True)
 class Part:
     """One term's value in one step."""

@@ -119,7 +119,10 @@ def build_model(
         built = {}
         for name, arguments in recipes.items():
             with blamed(f"method '{name}' cannot be built", spoken=True):
-                built[name] = METHODS[name].factory(**arguments)
+                try:
+                    built[name] = METHODS[name].factory(**arguments)
+                except ValueError as error:
+                    raise ValueError(f"method '{name}': {error}") from error
         base, *regularisers = built
         with blamed(f"objective() of method '{base}' fails", spoken=True):
             objective = built[base].objective()

@@ -31,19 +31,16 @@ def pairwise_log_density(z: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
     return -0.5 * (squared + logvar[None] + math.log(2 * math.pi))
 
 
-def log_weights(batch: int, n_train: int, estimator: Estimator, like: Tensor) -> Tensor:
+def stratified_log_weights(batch: int, n_train: int, like: Tensor) -> Tensor:
     """Log-weights of a batch's posteriors in an estimate of the aggregate posterior at each of its samples, ``(b, b)``.
 
-    ``"weighted"``: all ``1 / (b n)`` (minibatch weighted sampling, Chen et al. 2018, eq. S3). ``"stratified"``: ``1 /
-    n`` for a sample's own posterior, ``(n - m) / (n m)`` for the next in the batch and ``1 / m`` for the others, ``m =
-    b - 1``, so that each row sums to 1 (minibatch stratified sampling, eq. S6). The authors' code writes the first two
-    into the wrong entries of its matrix; here they stand where the paper has them.
+    ``1 / n`` for a sample's own posterior, ``(n - m) / (n m)`` for the next in the batch and ``1 / m`` for the others,
+    ``m = b - 1``, so that each row sums to 1 (minibatch stratified sampling, Chen et al. 2018, eq. S6). The authors'
+    code writes the first two into the wrong entries of its matrix; here they stand where the paper has them.
 
     Raises:
-        ValueError: for a stratified estimate of a batch of one, or of a batch larger than the training set.
+        ValueError: for a batch of one, or one larger than the training set.
     """
-    if estimator == "weighted":
-        return torch.full((batch, batch), -math.log(batch * n_train), dtype=like.dtype, device=like.device)
     m = batch - 1
     if not 1 <= m < n_train:
         raise ValueError(f"a stratified estimate takes batches from 2 images up to the training set's, not {batch}")
@@ -68,7 +65,8 @@ def decomposition(
     """Split the KL into mutual information, total correlation and dimension-wise KL (Chen et al. 2018, eq. 2).
 
     ``E[log q(z|x) - log q(z)]``, ``E[log q(z) - sum_l log q(z_l)]`` and ``E[sum_l log q(z_l) - log p(z_l)]``, the
-    aggregate posterior and its marginals estimated from the batch by `log_weights`. With ``"weighted"`` ones the parts
+    aggregate posterior and its marginals estimated from the batch: ``"weighted"``, each posterior by ``1 / (b n)``
+    (minibatch weighted sampling, eq. S3), or ``"stratified"`` (`stratified_log_weights`). With the former the parts
     carry constants, the total correlation ``(d - 1) log(b n)`` of them; they have no gradient, and disentanglement_lib
     leaves them out.
 
@@ -88,7 +86,7 @@ def decomposition(
         joint = log_density.sum(dim=2).logsumexp(dim=1) - constant
         marginals = (log_density.logsumexp(dim=1) - constant).sum(dim=1)
     else:
-        weights = log_weights(len(z), n_train, estimator, z)
+        weights = stratified_log_weights(len(z), n_train, z)
         joint = (log_density.sum(dim=2) + weights).logsumexp(dim=1)
         marginals = (log_density + weights[:, :, None]).logsumexp(dim=1).sum(dim=1)
     own = log_density.diagonal().sum(dim=0)

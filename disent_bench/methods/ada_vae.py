@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from disent_bench.bottlenecks.group import Group
-from disent_bench.objective import Objective
+from disent_bench.objective import Objective, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.kl import KL
 from disent_bench.terms.reconstruction import Reconstruction
@@ -17,6 +17,9 @@ from disent_bench.terms.reconstruction import Reconstruction
 class _Pairs:
     training: ClassVar[Mapping[str, Any]] = {"sampler": "pairs"}
     beta: float = 4.0
+
+    def __post_init__(self) -> None:
+        not_negative(beta=self.beta)
 
     def objective(self) -> Objective:
         """Return reconstruction + beta * KL of the averaged posteriors, mean over both images."""

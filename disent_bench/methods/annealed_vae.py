@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from disent_bench.objective import Objective
+from disent_bench.objective import Objective, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.kl import KL
 from disent_bench.terms.reconstruction import Reconstruction
@@ -23,6 +23,9 @@ class AnnealedVAE:
     c_max: float = 25.0
     gamma: float = 1000.0
     iteration_threshold: int = 100_000
+
+    def __post_init__(self) -> None:
+        not_negative(c_max=self.c_max, gamma=self.gamma, iteration_threshold=self.iteration_threshold)
 
     def objective(self) -> Objective:
         """Return reconstruction and the distance of the KL from its capacity."""

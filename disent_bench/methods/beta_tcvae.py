@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from disent_bench.functional.gaussian import Estimator
-from disent_bench.objective import Objective, Term
+from disent_bench.objective import Objective, Term, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.kl import KL
 from disent_bench.terms.reconstruction import Reconstruction
@@ -30,6 +30,9 @@ class BetaTCVAE:
     gamma: float = 1.0
     kl: Literal["analytic", "sampled"] = "analytic"
     estimator: Estimator = "weighted"
+
+    def __post_init__(self) -> None:
+        not_negative(alpha=self.alpha, beta=self.beta, gamma=self.gamma)
 
     def objective(self) -> Objective:
         """Return the sum."""

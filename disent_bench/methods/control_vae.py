@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from disent_bench.objective import Objective
+from disent_bench.objective import Objective, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.kl import KL
 from disent_bench.terms.reconstruction import Reconstruction
@@ -27,6 +27,9 @@ class ControlVAE:
     first: float = 0.5
     increment: float = 0.15
     every: int = 5_000
+
+    def __post_init__(self) -> None:
+        not_negative(c_max=self.c_max, every=self.every)
 
     def objective(self) -> Objective:
         """Return reconstruction + beta(t) * KL."""

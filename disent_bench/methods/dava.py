@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from disent_bench.objective import Objective
+from disent_bench.objective import Objective, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.kl import KL
 from disent_bench.terms.recombination import Recombination
@@ -32,6 +32,15 @@ class DAVA:
     rate: float = 4e-5
     disc_weight: float = 0.3
     disc_decoder_weight: float = 0.001
+
+    def __post_init__(self) -> None:
+        not_negative(
+            gamma=self.gamma,
+            c_max=self.c_max,
+            rate=self.rate,
+            disc_weight=self.disc_weight,
+            disc_decoder_weight=self.disc_decoder_weight,
+        )
 
     def objective(self) -> Objective:
         """Return the sum."""

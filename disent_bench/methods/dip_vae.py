@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from disent_bench.objective import Objective
+from disent_bench.objective import Objective, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.covariance import Covariance, Of, UnitVariance
 from disent_bench.terms.kl import KL
@@ -23,6 +23,9 @@ class DIPVAEI:
     lambda_od: float = 10.0
     lambda_d_factor: float = 10.0
 
+    def __post_init__(self) -> None:
+        not_negative(lambda_od=self.lambda_od, lambda_d_factor=self.lambda_d_factor)
+
     def objective(self) -> Objective:
         """Return the sum."""
         return _objective("mean", self.lambda_od, self.lambda_d_factor)
@@ -39,6 +42,9 @@ class DIPVAEII:
 
     lambda_od: float = 10.0
     lambda_d_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        not_negative(lambda_od=self.lambda_od, lambda_d_factor=self.lambda_d_factor)
 
     def objective(self) -> Objective:
         """Return the sum."""

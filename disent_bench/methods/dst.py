@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from disent_bench.functional.costs import Cost
-from disent_bench.objective import Term
+from disent_bench.objective import Term, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.distortion import Distortion
 from disent_bench.terms.geometry import Side
@@ -22,6 +22,9 @@ class DST:
     weight: float = 100.0
     side: Side = "decoder"
     cost: Cost = "cosine"
+
+    def __post_init__(self) -> None:
+        not_negative(weight=self.weight)
 
     def terms(self) -> list[Term]:
         """Return the distortion."""

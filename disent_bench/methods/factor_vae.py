@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from disent_bench.objective import Objective
+from disent_bench.objective import Objective, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.density_ratio import DensityRatio
 from disent_bench.terms.kl import KL
@@ -23,6 +23,9 @@ class FactorVAE:
     """
 
     gamma: float = 30.0
+
+    def __post_init__(self) -> None:
+        not_negative(gamma=self.gamma)
 
     def objective(self) -> Objective:
         """Return reconstruction + KL + gamma * total correlation."""

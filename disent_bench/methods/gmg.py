@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from disent_bench.functional.costs import Cost
 from disent_bench.functional.gromov_wasserstein import Value
-from disent_bench.objective import Term
+from disent_bench.objective import Term, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.geometry import Side
 from disent_bench.terms.gromov_monge import GromovMonge
@@ -27,6 +27,9 @@ class GMG:
     cost: Cost = "cosine"
     epsilon: float = 0.01
     value: Value = "bounded"
+
+    def __post_init__(self) -> None:
+        not_negative(weight=self.weight)
 
     def terms(self) -> list[Term]:
         """Return the gap."""

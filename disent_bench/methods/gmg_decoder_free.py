@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from disent_bench.functional.costs import Cost
-from disent_bench.objective import Objective, Term
+from disent_bench.objective import Objective, Term, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.gromov_monge import GromovMonge
 from disent_bench.terms.hausdorff import Hausdorff
@@ -30,6 +30,9 @@ class GMGDecoderFree:
     epsilon: float = 0.01
     spread: float = 10.0
     hfs: float = 0.0
+
+    def __post_init__(self) -> None:
+        not_negative(beta=self.beta, kl=self.kl, weight=self.weight, spread=self.spread, hfs=self.hfs)
 
     def objective(self) -> Objective:
         """Return the sum; the Hausdorff term is left out when ``hfs`` is 0."""

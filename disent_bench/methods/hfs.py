@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from disent_bench.objective import Term
+from disent_bench.objective import Term, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.hausdorff import Hausdorff
 
@@ -20,6 +20,9 @@ class HFS:
 
     default_base: ClassVar[str] = "beta_vae"
     gamma: float = 10.0
+
+    def __post_init__(self) -> None:
+        not_negative(gamma=self.gamma)
 
     def terms(self) -> list[Term]:
         """Return the Hausdorff distance."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from disent_bench.objective import Objective
+from disent_bench.objective import Objective, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.hausdorff import Hausdorff
 from disent_bench.terms.kl import KL
@@ -24,6 +24,9 @@ class HFSDecoderFree:
     beta: float = 0.1
     gamma: float = 10.0
     delta: float = 10.0
+
+    def __post_init__(self) -> None:
+        not_negative(beta=self.beta, gamma=self.gamma, delta=self.delta)
 
     def objective(self) -> Objective:
         """Return the sum."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from disent_bench.objective import Term
+from disent_bench.objective import Term, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.geometry import Side
 from disent_bench.terms.isometry import Isometry
@@ -21,6 +21,9 @@ class Jacobian:
 
     weight: float = 10.0
     side: Side = "decoder"
+
+    def __post_init__(self) -> None:
+        not_negative(weight=self.weight)
 
     def terms(self) -> list[Term]:
         """Return the relaxed distortion."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from disent_bench.objective import Objective
+from disent_bench.objective import Objective, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.kl import KL
 from disent_bench.terms.reconstruction import Reconstruction
@@ -22,6 +22,9 @@ class LambdaBetaVAE:
 
     beta: float = 4.0
     lambda_l2: float = 1.0
+
+    def __post_init__(self) -> None:
+        not_negative(beta=self.beta, lambda_l2=self.lambda_l2)
 
     def objective(self) -> Objective:
         """Return reconstruction + beta * KL + lambda * squared error."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from disent_bench.functional.mmd import Kernel
-from disent_bench.objective import Objective, Term
+from disent_bench.objective import Objective, Term, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.kl import KL
 from disent_bench.terms.mmd import MMD
@@ -25,6 +25,9 @@ class InfoVAE:
     alpha: float = 1.0
     lambda_mmd: float = 1000.0
     kernel: Kernel = "gaussian"
+
+    def __post_init__(self) -> None:
+        not_negative(lambda_mmd=self.lambda_mmd)
 
     def objective(self) -> Objective:
         """Return the sum; the KL is left out when ``alpha`` is 1."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from disent_bench.bottlenecks.quantised import Quantised
-from disent_bench.objective import Objective
+from disent_bench.objective import Objective, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.commitment import Commitment
 from disent_bench.terms.quantisation import Quantisation
@@ -33,6 +33,9 @@ class QLAE:
     num_values: int = 10
     quantisation: float = 0.01
     commitment: float = 0.01
+
+    def __post_init__(self) -> None:
+        not_negative(quantisation=self.quantisation, commitment=self.commitment)
 
     def objective(self) -> Objective:
         """Return the sum."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from disent_bench.objective import Term
+from disent_bench.objective import Term, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.topological import Topological
 
@@ -20,6 +20,9 @@ class TopDis:
     gamma: float = 5.0
     delay: int = 100_000
     orthogonalize: bool = True
+
+    def __post_init__(self) -> None:
+        not_negative(gamma=self.gamma, delay=self.delay)
 
     def terms(self) -> list[Term]:
         """Return the topological term."""

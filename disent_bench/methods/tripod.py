@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from disent_bench.bottlenecks.finite_scalar import FiniteScalar
-from disent_bench.objective import Objective
+from disent_bench.objective import Objective, not_negative
 from disent_bench.registry import register_method
 from disent_bench.terms.hessian import Hessian
 from disent_bench.terms.multi_information import MultiInformation
@@ -29,6 +29,9 @@ class Tripod:
     hessian: float = 1e-2
     num_levels: int = 12
     subset: int | None = None
+
+    def __post_init__(self) -> None:
+        not_negative(multi_information=self.multi_information, hessian=self.hessian)
 
     def objective(self) -> Objective:
         """Return the sum."""

@@ -17,7 +17,7 @@ class _Part(Term):
 
     Args:
         estimator: of the aggregate posterior, ``"weighted"`` or ``"stratified"``
-            (`disent_bench.functional.gaussian.log_weights`).
+            (`disent_bench.functional.gaussian.decomposition`).
     """
 
     needs = frozenset({"posterior"})

@@ -105,6 +105,53 @@ def test_seeds(seeds: str, refuse: Refuse) -> None:
     refuse("--seeds", *RUN, f"--seeds={seeds}")
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "beta_vae.beta=-1",
+        "annealed_vae.c_max=-5",
+        "factor_vae.gamma=-1",
+        "dip_vae_i.lambda_od=-1",
+        "dip_vae_ii.lambda_d_factor=-1",
+        "beta_tcvae.beta=-2",
+        "beta_tcvae.estimator=exact",
+        "control_vae.c_max=-18",
+        "dava.disc_weight=-1",
+        "ada_gvae.beta=-1",
+        "mmd.lambda_mmd=-1",
+        "mmd.kernel=cubic",
+        "qlae.num_values=1",
+        "qlae.commitment=-1",
+        "tripod.num_levels=1",
+        "tripod.subset=0",
+        "topdis.gamma=-1",
+        "gmg.value=exact",
+        "gmg.epsilon=0",
+        "hfs.gamma=-1",
+    ],
+)
+def test_hyperparameters(setting: str, refuse: Refuse) -> None:
+    method, _, rest = setting.partition(".")
+    name = rest.partition("=")[0]
+    refuse(name, "run", "--method", method, *RUN[3:], "--set", f"methods.{setting}")
+
+
+@pytest.mark.parametrize(
+    ("said", "method", "settings"),
+    [
+        ("sampler=pairs", "ada_gvae", ["sampler=uniform"]),
+        ("another sampler than pairs", "factor_vae", ["sampler=pairs"]),
+        ("more than one base", "qlae+tripod", []),
+        ("init belongs to the bounded value", "gmg", ["methods.gmg.value=debiased", "terms.gromov_monge.init=product"]),
+        ("of a share are above 0", "vae", ["terms.kl.weight={kind: share, target: 0}"]),
+        ("takes measured, capacity", "vae", ["terms.kl.weight={kind: steered}"]),
+        ("_128", "vae", ["network=roth2023_128"]),
+    ],
+)
+def test_methods_that_do_not_fit(said: str, method: str, settings: list[str], refuse: Refuse) -> None:
+    refuse(said, "run", "--method", method, *RUN[3:], *(["--set", *settings] if settings else []))
+
+
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in VALUES.items() for value in values])
 def test_settings(key: str, value: str, refuse: Refuse) -> None:
     refuse(SAID_AS.get(key, key.rpartition(".")[2]), *RUN, "--set", f"{key}={value}")
