@@ -17,8 +17,9 @@ class HFSDecoderFree:
     """Decoder-free HFS: beta * KL + gamma * Hausdorff distance + delta * spread, no reconstruction (Roth et al. 2023).
 
     The spread keeps the codes from collapsing: a hinge on each latent's deviation over the batch, where the authors'
-    code, by a slip of an axis, takes it over latents. Their weights and numbers for this setting were not found; these
-    are ours.
+    code, by a slip of an axis, takes it over latents. Their weights and numbers for this setting were
+    not found; these are ours. In 1,500 steps of protocol ``quick`` on dSprites three choices of weights, these among
+    them, reached MIG .007 to .034 (seed 100), an untrained encoder .020: it does not work yet.
     """
 
     beta: float = 0.1

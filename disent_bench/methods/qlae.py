@@ -20,9 +20,9 @@ class QLAE:
     """QLAE: an autoencoder whose latents take num_values learned values each, with weight decay (Hsu et al. 2023).
 
     Cross-entropy per pixel value + ``quantisation`` * squared distance that draws the values + ``commitment`` * the
-    same that draws the encoder. Weights of .01, AdamW with decay .1 (.001 on MPI3D), rate 1e-3, gradients clipped entry
-    by entry at 1, batches of 128, twice as many latents as factors: as in the authors' code. Ours: networks and steps
-    are the protocol's, not the authors' style-modulated decoder.
+    same that draws the encoder. Weights of .01, 10 values, AdamW with decay .1 (.001 on MPI3D) and gradients clipped
+    entry by entry at 1 are those of the authors' code. It also has a rate of 1e-3, batches of 128, twice as many
+    latents as factors and a decoder modulated by style; here these are the protocol's.
     """
 
     training: ClassVar[Mapping[str, Any]] = {
