@@ -11,6 +11,7 @@ import yaml
 from disent_bench.config.method import parse_method
 from disent_bench.config.protocols import load_protocol, protocol_names
 from disent_bench.config.resolve import resolve
+from disent_bench.config.run import LATER
 from disent_bench.config.values import parse_value
 from disent_bench.registry import TERMS
 
@@ -224,3 +225,17 @@ def test_a_version_is_part_of_the_key_of_what_uses_it(monkeypatch: pytest.Monkey
     assert key("vae") == before["vae"]
     assert key("topdis") != before["topdis"]
     assert resolve("topdis", "toy_grid", "quick").versions["term topological"] == entry.version + 1
+
+
+def test_settings_that_came_later_keep_the_keys_of_runs_from_before() -> None:
+    config = resolve("gmg", "toy_grid", "quick")
+    meaning = config._meaning()
+    for address, without in LATER.items():
+        *path, name = address.split(".")
+        here, there = config.to_dict(), meaning
+        for part in path:
+            here, there = here[part], there[part]
+        assert here[name] == without
+        assert name not in there
+    changed = resolve("gmg", "toy_grid", "quick", overrides={"terms.gromov_monge.value": "debiased"})
+    assert changed.key("data") != config.key("data")
