@@ -127,6 +127,8 @@ class PI(Weight):
     ) -> None:
         super().__init__()
         self.target, self.kp, self.ki = _finite("target", target), kp, ki
+        if every < 1:
+            raise ValueError(f"every is at least 1 step, not {every}")
         self.first, self.increment, self.every, self.minimum = first, increment, every, minimum
         self.register_buffer("integral", torch.zeros(()))
         self.register_buffer("previous", torch.tensor(float(minimum)))
@@ -200,12 +202,8 @@ class Steered(Weight):
     ) -> None:
         super().__init__()
         self.measured = measured
-        self.capacity, self.gamma, self.rate = (
-            _finite("capacity", capacity),
-            _finite("gamma", gamma),
-            _finite("rate", rate),
-        )
-        self.power = int(power)
+        self.capacity, self.gamma = _finite("capacity", capacity), _finite("gamma", gamma)
+        self.rate, self.power = _finite("rate", rate), int(power)
         self.register_buffer("value", torch.zeros(()))
 
     def forward(self, raw: Tensor, step: Tensor, last: Mapping[str, Tensor]) -> Tensor:  # noqa: D102

@@ -220,18 +220,8 @@ def _difference(row: Row, rivals: Sequence[Row]) -> str:
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Settings by dotted name, without those that do not tell how a network was trained."""
-    passed_over = {
-        "method",
-        "note",
-        "protocol",
-        "version",
-        "changes",
-        "scores",
-        "plugins",
-        "log_every",
-        "gradient_shares",
-    }
-    passed_over |= {"checkpoint_every", "evaluate_every", "evaluate_during"}
+    passed_over = {"method", "note", "protocol", "version", "changes", "scores", "plugins", "log_every"}
+    passed_over |= {"gradient_shares", "checkpoint_every", "evaluate_every", "evaluate_during"}
     passed_over |= {"methods"} if config.get("terms") else set()
     flat: dict[str, Any] = {}
     for name, value in config.items():

@@ -20,9 +20,8 @@ class BetaTCVAE:
 
     With ``kl`` analytic, as in disentanglement_lib: reconstruction + KL + (beta - 1) * TC, and likewise (alpha - 1) of
     the mutual information and (gamma - 1) of the dimension-wise KL where these are not 1. With ``kl`` sampled, as in
-    the authors'
-    code: every part by Monte Carlo. The authors use a beta of 6 on dSprites; the default of 4 is the middle of the 2019
-    study's sweep (Chen et al. 2018).
+    the authors' code: every part by Monte Carlo. The authors use a beta of 6 on dSprites; the default of 4 is the
+    middle of the 2019 study's sweep (Chen et al. 2018).
     """
 
     beta: float = 4.0

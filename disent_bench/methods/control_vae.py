@@ -29,7 +29,7 @@ class ControlVAE:
     every: int = 5_000
 
     def __post_init__(self) -> None:
-        not_negative(c_max=self.c_max, every=self.every)
+        not_negative(c_max=self.c_max)
 
     def objective(self) -> Objective:
         """Return reconstruction + beta(t) * KL."""

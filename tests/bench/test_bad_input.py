@@ -116,6 +116,7 @@ def test_seeds(seeds: str, refuse: Refuse) -> None:
         "beta_tcvae.beta=-2",
         "beta_tcvae.estimator=exact",
         "control_vae.c_max=-18",
+        "control_vae.every=0",
         "dava.disc_weight=-1",
         "ada_gvae.beta=-1",
         "mmd.lambda_mmd=-1",
