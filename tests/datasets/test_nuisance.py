@@ -23,6 +23,12 @@ VARIANTS = ["color_dsprites", "noisy_dsprites", "scream_dsprites"]
 ALL = np.arange(4608)
 
 
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder of this process alone: the picture in it is written anew by tests."""
+    return tmp_path_factory.mktemp("data")
+
+
 @pytest.fixture
 def picture(data_dir: Path) -> Path:
     """A picture in the place where disentanglement_lib has it: 700 x 400, red left to right, green downwards."""
