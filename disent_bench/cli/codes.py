@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from disent_metrics.grouping import Reduce, evaluate_groups
 from disent_metrics.protocol import PROTOCOLS, ScoreProtocol
 from disent_metrics.suite import SuiteResult, evaluate_codes
 from numpy.lib.format import MAGIC_PREFIX
@@ -31,8 +32,10 @@ def evaluate_files(
     *,
     scores: Sequence[str] = (),
     bins: int | None = None,
+    groups: Sequence[int] | None = None,
+    reduce: Reduce = "pca1",
 ) -> SuiteResult:
-    """Score codes ``(n, d)`` and factors ``(n, k)`` read from files.
+    """Score codes ``(n, d)``, or ``(n, groups, d)``, and factors ``(n, k)`` read from files.
 
     Args:
         codes: a file of `KINDS`.
@@ -42,6 +45,8 @@ def evaluate_files(
         protocol: of the scores.
         scores: which of them; all if empty.
         bins: cut factors that take more values than this into so many bins of equal width.
+        groups: columns of each group of code dimensions; a single number holds for all groups.
+        reduce: what is made of groups, see `disent_metrics.grouping.evaluate_groups`.
 
     Raises:
         ValueError: if a file cannot be read as an array, the arrays do not fit, or the protocol or a score is unknown.
@@ -65,7 +70,13 @@ def evaluate_files(
     notes: tuple[str, ...] = ()
     if bins is not None:
         notes = _cut(arrays, bins)
-    result = evaluate_codes(*arrays.values(), protocol=chosen)
+    brought = arrays["codes"]
+    assert brought is not None
+    if groups is None and reduce == "pca1" and brought.ndim != 3:
+        result = evaluate_codes(*arrays.values(), protocol=chosen)
+    else:
+        given = groups[0] if groups and len(groups) == 1 else groups
+        result = evaluate_groups(*arrays.values(), groups=given, reduce=reduce, protocol=chosen)
     return replace(result, notes=(*notes, *result.notes))
 
 

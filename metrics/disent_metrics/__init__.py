@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from disent_metrics.catalogue import get_score, higher_is_better, score_range, scores
 from disent_metrics.encode import GridCodes
+from disent_metrics.grouping import evaluate_groups
 from disent_metrics.protocol import PROTOCOLS, ScoreProtocol, get_protocol
 from disent_metrics.registry import Key, Score, register_score
 from disent_metrics.suite import SuiteResult, evaluate, evaluate_codes
@@ -74,6 +75,7 @@ __all__ = [
     "UnsupervisedScores",
     "evaluate",
     "evaluate_codes",
+    "evaluate_groups",
     "get_protocol",
     "get_score",
     "higher_is_better",

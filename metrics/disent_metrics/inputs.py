@@ -1,5 +1,6 @@
 """The one place where codes and factors are checked: every score sees arrays that passed here."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +39,7 @@ class Split(NamedTuple):
 
 def to_numpy(values: Any, name: str) -> NDArray[Any]:
     """Two-dimensional array of an array-like or a tensor on any device."""
-    array = _array(values, name)
+    array = as_array(values, name)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"{name} has shape {array.shape}; two dimensions (samples, columns), neither empty, are needed"
@@ -46,7 +47,8 @@ def to_numpy(values: Any, name: str) -> NDArray[Any]:
     return array
 
 
-def _array(values: Any, name: str) -> NDArray[Any]:
+def as_array(values: Any, name: str) -> NDArray[Any]:
+    """Array of an array-like or a tensor on any device, with any number of dimensions."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ValueError(f"{name} is a masked array with {np.ma.count_masked(values)} masked values; drop their rows")
     if hasattr(values, "detach"):
@@ -60,7 +62,7 @@ def _array(values: Any, name: str) -> NDArray[Any]:
 
 def as_batch(values: Any, name: str) -> NDArray[np.float64]:
     """Images, codes or traversals ``(n, ...)`` as a finite float64 array of at least two dimensions."""
-    array = _array(values, name)
+    array = as_array(values, name)
     if array.ndim < 2 or 0 in array.shape or array.dtype.kind not in "fiub":
         raise ValueError(f"{name} has shape {array.shape} and type {array.dtype}; real numbers (n, ...) are needed")
     if not np.isfinite(array).all():
@@ -86,6 +88,20 @@ def as_factors(values: Any, name: str = "factors") -> Factors:
     if array.dtype.kind not in "iub":
         raise ValueError(NOT_CLASSES.format(name=name, type=array.dtype))
     return array.astype(np.int64)
+
+
+def check_groups(groups: Sequence[int], columns: int) -> tuple[int, ...]:
+    """Checked number of columns of each group of code dimensions.
+
+    Raises:
+        ValueError: They are no whole numbers from 1 on, or their sum is not ``columns``.
+    """
+    sizes = tuple(groups) if isinstance(groups, Sequence | np.ndarray) else ()
+    if not sizes or not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
+        raise ValueError(f"groups are whole numbers from 1 on, the columns of each group, not {groups!r}")
+    if sum(sizes) != columns:
+        raise ValueError(f"groups of {', '.join(map(str, sizes))} columns are {sum(sizes)}, the codes have {columns}")
+    return tuple(int(size) for size in sizes)
 
 
 def _check_count(rows: int, minimum: int, name: str) -> None:

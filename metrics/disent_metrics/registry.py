@@ -51,6 +51,7 @@ class Score:
         rewards: What a high (or low) value means, in a few words.
         source: Paper or code that defines it.
         version: Raised when the same input gives another number; values of two versions are not comparable.
+        by_dimension: Whether it asks what single code dimensions do; if not, codes in groups change nothing.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Score:
     rewards: str
     source: str
     version: int = 1
+    by_dimension: bool = True
 
     def settings(self) -> dict[str, Any]:
         """Keyword settings of the function and their defaults."""
@@ -81,6 +83,7 @@ def register_score(
     source: str,
     min_samples: int = 2,
     version: int = 1,
+    by_dimension: bool = True,
 ) -> Callable[[Function], Function]:
     """Decorator that registers a score function under ``name``; see ``Score`` for the arguments.
 
@@ -100,7 +103,9 @@ def register_score(
         others = [score for score in REGISTERED.values() if _origin(score.function) != _origin(function)]
         if any(score.name == name or score.keys.keys() & keys.keys() for score in others):
             raise ValueError(f"score {name!r} or one of its keys {sorted(keys)} is already registered")
-        REGISTERED[name] = Score(name, function, title, dict(keys), inputs, min_samples, rewards, source, version)
+        REGISTERED[name] = Score(
+            name, function, title, dict(keys), inputs, min_samples, rewards, source, version, by_dimension
+        )
         return function
 
     return decorate

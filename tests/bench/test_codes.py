@@ -221,3 +221,27 @@ def test_files(
     write(name)
     np.save("factors.npy", FACTORS)
     refuse(name, "evaluate", "--codes", name, "--factors", "factors.npy")
+
+
+def test_codes_in_groups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "factors.npy", FACTORS)
+    slots = np.stack([np.outer(column, [1.0, 2.0]) for column in CODES.T], axis=1)
+    np.save(tmp_path / "slots.npy", slots)
+    np.save(tmp_path / "flat.npy", slots.reshape(600, 4))
+    call = ["evaluate", "--factors", str(tmp_path / "factors.npy"), "--scores", "mig,dci", "--json"]
+    printed = []
+    for more in (["slots.npy"], ["flat.npy", "--groups", "2"], ["flat.npy", "--groups", "2,2"]):
+        assert main([*call, "--codes", str(tmp_path / more[0]), *more[1:]]) == 0
+        printed.append(json.loads(capsys.readouterr().out))
+    assert printed[0] == printed[1] == printed[2]
+    assert "each scored by its first principal component, which holds 100 to 100 %" in printed[0]["notes"][0]
+    plain = evaluate_files(tmp_path / "flat.npy", tmp_path / "factors.npy", None, None, "locatello2019", scores=["mig"])
+    assert printed[0]["scores"]["mig"] > 0.5 > plain.scores["mig"]  # the second column of a group knows as much
+    assert main([*call, "--codes", str(tmp_path / "slots.npy"), "--reduce", "sum"]) == 0
+    sums = json.loads(capsys.readouterr().out)
+    assert (set(sums["errors"]), "dci_completeness" in sums["scores"]) == ({"mig"}, True)
+    for groups, line in (("3", "codes has 4 columns, which are no groups of 3"), ("a", "--groups are whole numbers")):
+        assert main([*call, "--codes", str(tmp_path / "flat.npy"), "--groups", groups]) == 2
+        assert line in capsys.readouterr().err
+    assert main([*call, "--codes", str(tmp_path / "flat.npy"), "--reduce", "sum"]) == 2
+    assert "give groups" in capsys.readouterr().err

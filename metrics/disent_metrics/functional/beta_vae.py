@@ -34,6 +34,7 @@ def _features(
     keys={"beta_vae_train": Key(), "beta_vae_eval": Key()},
     rewards="which factor two batches share is linearly readable off the code differences; saturates easily",
     source="Higgins et al. 2017 (ICLR), settings of disentanglement_lib",
+    by_dimension=False,
 )
 def beta_vae_score(
     represent: Represent,

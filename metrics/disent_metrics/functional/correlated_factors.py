@@ -1,5 +1,6 @@
 """The metric variants of the HFS lineage (Roth et al. 2023, and papers that build on its code)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,14 @@ def hfs_modularity(codes: Any, factors: Any, *, num_bins: int = 20) -> dict[str,
     source=SOURCE,
 )
 def hfs_dci(
-    codes: Any, factors: Any, test_codes: Any, test_factors: Any, *, backend: Backend = "exact", seed: int = 0
+    codes: Any,
+    factors: Any,
+    test_codes: Any,
+    test_factors: Any,
+    *,
+    backend: Backend = "exact",
+    groups: Sequence[int] | None = None,
+    seed: int = 0,
 ) -> dict[str, float]:
     """DCI as the HFS code computes it: codes are min-max scaled with the range of training and test samples.
 
@@ -139,6 +147,7 @@ def hfs_dci(
         test_codes: Held-out representation ``(m, d)``.
         test_factors: Their factors ``(m, k)``.
         backend: As in ``dci``.
+        groups: As in ``dci``.
         seed: As in ``dci``.
 
     Returns:
@@ -154,7 +163,7 @@ def hfs_dci(
     """
     split = check_split(codes, factors, test_codes, test_factors, minimum=DCI_SAMPLES)
     scaled, scaled_test, _, _ = _unit_split(split)
-    numbers = dci(scaled, split.factors, scaled_test, split.test_factors, backend=backend, seed=seed)
+    numbers = dci(scaled, split.factors, scaled_test, split.test_factors, backend=backend, groups=groups, seed=seed)
     return {f"hfs_{key}": value for key, value in numbers.items()}
 
 

@@ -1,12 +1,14 @@
 """Disentanglement, completeness and informativeness (DCI) from boosted trees."""
 
+import itertools
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from disent_metrics.estimators.boosting import Boosted, boost
-from disent_metrics.inputs import Split, check_split
+from disent_metrics.inputs import Split, check_groups, check_split
 from disent_metrics.registry import Key, register_score, unknown
 
 Backend = Literal["exact", "sklearn"]
@@ -61,24 +63,32 @@ def completeness(importance: NDArray[np.float64]) -> float:
     return _weighted(_concentration(importance.T), importance.T)
 
 
-def _stack(fits: list[Boosted]) -> NDArray[np.float64]:
-    return np.stack([np.abs(fit.importance) for fit in fits], axis=1)
+def _stack(fits: list[Boosted], groups: Sequence[int] | None) -> NDArray[np.float64]:
+    importance = np.stack([np.abs(fit.importance) for fit in fits], axis=1)
+    if groups is None:
+        return importance
+    sizes = check_groups(groups, len(importance))
+    starts = [0, *itertools.accumulate(sizes[:-1])]
+    return np.add.reduceat(importance, starts, axis=0)
 
 
-def dci_importance(codes: Any, factors: Any, *, backend: Backend = "exact", seed: int = 0) -> NDArray[np.float64]:
+def dci_importance(
+    codes: Any, factors: Any, *, backend: Backend = "exact", groups: Sequence[int] | None = None, seed: int = 0
+) -> NDArray[np.float64]:
     """Importance matrix of DCI: how much each code dimension serves each factor.
 
     Args:
         codes: Representation, real numbers ``(n, d)``, at least 100 samples.
         factors: Factor indices, integers ``(n, k)``.
         backend: As in ``dci``.
+        groups: As in ``dci``.
         seed: Seed of the tie breaking.
 
     Returns:
-        Array ``(d, k)``, non-negative; a column sums to 1, or to 0 if no split helped its factor.
+        Array ``(d, k)``, or ``(groups, k)``, non-negative; a column sums to 1, or to 0 if no split helped its factor.
     """
     split = check_split(codes, factors, codes[:1], factors[:1], minimum=MIN_SAMPLES)
-    return _stack(fit_factors(split, backend, seed))
+    return _stack(fit_factors(split, backend, seed), groups)
 
 
 @register_score(
@@ -95,7 +105,14 @@ def dci_importance(codes: Any, factors: Any, *, backend: Backend = "exact", seed
     source="Eastwood & Williams 2018 (ICLR), classifier of disentanglement_lib",
 )
 def dci(
-    codes: Any, factors: Any, test_codes: Any, test_factors: Any, *, backend: Backend = "exact", seed: int = 0
+    codes: Any,
+    factors: Any,
+    test_codes: Any,
+    test_factors: Any,
+    *,
+    backend: Backend = "exact",
+    groups: Sequence[int] | None = None,
+    seed: int = 0,
 ) -> dict[str, float]:
     r"""Disentanglement, completeness and informativeness of Eastwood & Williams with boosted trees.
 
@@ -116,6 +133,8 @@ def dci(
         test_codes: Held-out representation ``(m, d)``.
         test_factors: Their factors ``(m, k)``.
         backend: ``"exact"``, or ``"sklearn"`` for the same algorithm in scikit-learn (tens of times slower).
+        groups: Columns of each group of code dimensions, in order; importances are added up over a group, which then
+            takes the place of a dimension. None: every dimension for itself.
         seed: Seed of the tie breaking between equally good splits.
 
     Returns:
@@ -136,7 +155,7 @@ def dci(
     """
     split = check_split(codes, factors, test_codes, test_factors, minimum=MIN_SAMPLES)
     fits = fit_factors(split, backend, seed)
-    importance = _stack(fits)
+    importance = _stack(fits, groups)
     columns = range(len(fits))
     return {
         "dci_disentanglement": disentanglement(importance),

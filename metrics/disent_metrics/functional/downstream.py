@@ -49,6 +49,7 @@ def _keys(name: str) -> dict[str, Key]:
     min_samples=MIN_SAMPLES,
     rewards="boosted trees predict factors from codes, and need few samples for it",
     source=SOURCE,
+    by_dimension=False,
 )
 def downstream_trees(
     codes: Any, factors: Any, test_codes: Any, test_factors: Any, *, seed: int = 0
@@ -95,6 +96,7 @@ def downstream_trees(
     min_samples=MIN_SAMPLES,
     rewards="a linear classifier predicts factors from codes, and needs few samples for it",
     source=SOURCE,
+    by_dimension=False,
 )
 def downstream_logistic(codes: Any, factors: Any, test_codes: Any, test_factors: Any) -> dict[str, float]:
     """Test accuracy of logistic regression after 100, 1,000 and all training samples, and its sample efficiency.

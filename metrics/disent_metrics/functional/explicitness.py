@@ -47,6 +47,7 @@ def macro_auc(probabilities: NDArray[np.float64], labels: NDArray[np.int64], cla
     min_samples=MIN_SAMPLES,
     rewards="all dimensions together predict every factor linearly; 0.5 is chance",
     source="Ridgeway & Mozer 2018 (arXiv:1802.05312), disentanglement_lib",
+    by_dimension=False,
 )
 def explicitness(codes: Any, factors: Any, test_codes: Any, test_factors: Any) -> dict[str, float]:
     """Explicitness: area under the ROC curve of logistic regressions from all code dimensions.
