@@ -17,6 +17,7 @@ from disent_datasets.errors import DataError
 from disent_datasets.grid import FactorGrid
 from disent_datasets.registry import REGISTERED, Entry, Factory
 from disent_datasets.request import DatasetInfo, Request
+from disent_datasets.resized import check_size, with_size
 from disent_datasets.storage.stored import read
 
 
@@ -41,6 +42,7 @@ def load(
     source: str | None = None,
     verify: bool = True,
     files: Sequence[str | Path] = (),
+    image_size: int | None = None,
 ) -> FactorGrid:
     """Load a data set, making and storing it first if that has not been done.
 
@@ -50,16 +52,21 @@ def load(
         source: one of the data set's sources, for dSprites ``"drawn"`` or ``"official"``; else its first.
         verify: compare checksums of stored and original files; False skips that, with a warning.
         files: paths of original files that you have, used instead of a download; read in place, never changed.
+        image_size: height and width of the images if not as registered: look-alikes are rendered in this size, images
+            of other sets resized (`disent_datasets.resized`), in both cases each time they are asked for.
 
     Raises:
-        ValueError: if the name or the source is unknown, or files are given that are not there or not needed.
+        ValueError: if the name or the source is unknown, files are given that are not there or not needed, the image
+            size is out of range, or the images are not square.
         DataError: if the data are missing, damaged or cannot be stored.
     """
     request, factory = _request(name, data_dir, source, verify)
-    request = replace(request, files=_existing(files, request))
+    if image_size is not None:
+        check_size(image_size)
+    request = replace(request, files=_existing(files, request), image_size=image_size)
     if not verify:
         warnings.warn(f"verify=False: checksums of {name} ({request.source}) are not compared", stacklevel=2)
-    return _made(factory, request)
+    return with_size(_made(factory, request), image_size)
 
 
 def _made(factory: Factory, request: Request) -> FactorGrid:

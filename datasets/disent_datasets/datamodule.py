@@ -144,6 +144,7 @@ class DisentDataModule(lightning.LightningDataModule):
             `disent_datasets.sampling.samplers`.
         sampler_options: the sampler's own arguments.
         validation_images: about how many images a validation has, whole batches of them.
+        image_size: height and width of the images, as for `disent_datasets.load`.
 
     Raises:
         ValueError: as the data set is loaded, if there is no such data set, sampler or option.
@@ -165,6 +166,7 @@ class DisentDataModule(lightning.LightningDataModule):
         sampler: str = "uniform",
         sampler_options: Mapping[str, Any] | None = None,
         validation_images: int = 5_000,
+        image_size: int | None = None,
     ) -> None:
         super().__init__()
         self.dataset = name
@@ -180,6 +182,7 @@ class DisentDataModule(lightning.LightningDataModule):
         self.sampler = sampler
         self.sampler_options = sampler_options
         self.validation_images = validation_images
+        self.image_size = image_size
         self._grid: FactorGrid | None = None
         self._gathers: dict[torch.device, Gather] = {}
 
@@ -187,7 +190,13 @@ class DisentDataModule(lightning.LightningDataModule):
     def grid(self) -> FactorGrid:
         """The data set; loaded when first asked for."""
         if self._grid is None:
-            self._grid = load(self.dataset, data_dir=self.data_dir, source=self.source, verify=self.verify)
+            self._grid = load(
+                self.dataset,
+                data_dir=self.data_dir,
+                source=self.source,
+                verify=self.verify,
+                image_size=self.image_size,
+            )
         return self._grid
 
     def prepare_data(self) -> None:

@@ -66,7 +66,9 @@ class DatasetInfo:
 class Request:
     """What a data set's factory is asked for: one source of it, under one data folder.
 
-    ``files`` are paths of original files that the user has, to be read in place.
+    ``files`` are paths of original files that the user has, to be read in place. ``image_size`` is the height and width
+    that the images shall have, if it is not the registered one: a factory that can make such images does, those of the
+    others are resized.
     """
 
     info: DatasetInfo
@@ -74,6 +76,7 @@ class Request:
     data_dir: Path
     verify: bool = True
     files: tuple[Path, ...] = ()
+    image_size: int | None = None
 
     @property
     def folder(self) -> Path:

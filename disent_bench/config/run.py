@@ -21,6 +21,7 @@ Tree = dict[str, Any]
 LATER: Mapping[str, Any] = {
     "gradient_clip": None,
     "gradient_clip_value": None,
+    "image_size": None,
     "terms.gromov_monge.value": "bounded",
     "terms.kl.reduction": "sum",
     "terms.reconstruction.reduction": "sum",

@@ -19,6 +19,7 @@ class Settings(Training):
         batch_size: images per step.
         sampler: which images a batch has: uniform, epochs, pairs, correlated or held_out (`disent_datasets`).
         sampler_options: the sampler's own arguments.
+        image_size: height and width of the images if not as they are: look-alikes are rendered so, others resized.
         log_every: steps between two logged lines.
         gradient_shares: log how long each term's gradient is relative to the reconstruction's (a backward pass each).
         checkpoint_every: steps between two checkpoints.
@@ -30,6 +31,7 @@ class Settings(Training):
     batch_size: int = 64
     sampler: str = "uniform"
     sampler_options: Mapping[str, Any] = field(default_factory=dict)
+    image_size: int | None = None
     log_every: int = 50
     gradient_shares: bool = False
     checkpoint_every: int = 5_000

@@ -159,15 +159,23 @@ def build_pair(
     channels, *size = image_shape
     side = variant.side
     if size != [side, side]:
-        there = size[0] == size[1] and size[0] in (IMAGE_SIZE, *OTHER_SIZES)
-        ending = "the name without an ending" if size[0] == IMAGE_SIZE else f"the one whose name ends in _{size[0]}"
-        way = f"take {ending}" if there else "register a network for that size (register_network)"
-        raise ValueError(f"takes {side}x{side} images, not {size[0]}x{size[1]}; {way}")
+        raise ValueError(f"takes {side}x{side} images, not {size[0]}x{size[1]}; {_way_out(*size)}")
     encoder, decoder = Encoder(variant, channels, latent_dim, num_features), Decoder(variant, channels, latent_dim)
     for network in (encoder, decoder):
         network.apply(variant.initialise)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return encoder, decoder
+
+
+def _way_out(height: int, width: int) -> str:
+    """Say what to do with images for which a network is too small or too large."""
+    if height != width:
+        return "register a network for that size (register_network)"
+    nearest = min((IMAGE_SIZE, *OTHER_SIZES), key=lambda side: abs(math.log(side / height)))
+    ending = "the name without an ending" if nearest == IMAGE_SIZE else f"the one whose name ends in _{nearest}"
+    if nearest == height:
+        return f"take {ending}"
+    return f"set image_size={nearest} and take {ending}, or register a network for that size (register_network)"
 
 
 def _register(name: str, title: str, paper: str, variant: Variant, version: int = 1) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import disent_datasets
 import lightning
 import torch
 from disent_datasets import Batch, BatchStream, FactorGrid, make_sampler
@@ -53,6 +54,16 @@ def build_module(config: RunConfig, image_shape: Shape, n_train: int) -> Lightni
 def module_for(config: RunConfig, grid: FactorGrid) -> LightningModule:
     """Build the module of a configuration for the images of ``grid``."""
     return build_module(config, shape_of(grid), len(grid))
+
+
+def load_grid(config: RunConfig, data_dir: Path | None = None) -> FactorGrid:
+    """Load the images that a configuration trains on, in its size.
+
+    Raises:
+        DataError: if the data set is missing or damaged.
+    """
+    size = config.settings.image_size
+    return disent_datasets.load(config.dataset, data_dir=data_dir, source=config.source, image_size=size)
 
 
 def shape_of(grid: FactorGrid) -> Shape:

@@ -6,12 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import disent_datasets
-
 from disent_bench.config.run import RunConfig
 from disent_bench.runs.folder import RunFolder
 from disent_bench.runs.loggers import DEFAULT_LOGGERS, check_loggers
-from disent_bench.runs.model import rehearse
+from disent_bench.runs.model import load_grid, rehearse
 from disent_bench.runs.train import Outcome, run
 
 
@@ -37,7 +35,7 @@ def run_seeds(
     check_loggers(loggers)
     if Path(runs).exists() and not Path(runs).is_dir():
         raise NotADirectoryError(f"{runs} is a file, not the folder of runs")
-    rehearse(config, disent_datasets.load(config.dataset, data_dir=data_dir, source=config.source))
+    rehearse(config, load_grid(config, data_dir))
     outcomes = []
     for seed in seeds:
         print(f"{config.method} on {config.dataset}, protocol {config.protocol}, seed {seed}", file=sys.stderr)

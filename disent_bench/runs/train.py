@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning
-import numpy as np
 import torch
 from disent_datasets import DataError, DisentDataModule, FactorGrid
 from disent_metrics.suite import SuiteResult
@@ -23,7 +22,7 @@ from disent_bench.config.resolve import effective_on_scores, score_protocol
 from disent_bench.config.run import RunConfig
 from disent_bench.module import DisentModule, NonFiniteLossError
 from disent_bench.plugins import load_plugins
-from disent_bench.runs.callbacks import AtomicCheckpoint, Checkpoint, Evaluate, FiniteLoss, Throughput, Traversals
+from disent_bench.runs.callbacks import AtomicCheckpoint, Checkpoint, Evaluate, FiniteLoss, Pictures, Throughput
 from disent_bench.runs.callbacks.checkpoint import read_checkpoint, undisturbed
 from disent_bench.runs.callbacks.evaluate import score_module
 from disent_bench.runs.continuing import start_from_shorter_run
@@ -37,7 +36,6 @@ from disent_bench.runs.result import Failure, Report, Result
 from disent_bench.runs.stop import Interrupted, Stop
 from disent_bench.text import one_line
 
-TRAVERSAL_CODES = 512
 Say = Callable[[str], None]
 
 
@@ -193,6 +191,7 @@ def _data_module(config: RunConfig, seed: int, data_dir: Path | None) -> DisentD
         num_batches=settings.steps,
         sampler=settings.sampler,
         sampler_options=settings.sampler_options,
+        image_size=settings.image_size,
     )
 
 
@@ -275,8 +274,8 @@ def _train(
     )
     throughput = Throughput(f"{config.method} seed {seed}", settings.steps, settings.batch_size, settings.log_every)
     checkpoint = Checkpoint(folder.checkpoint, settings.checkpoint_every, last=settings.steps, stop=stop)
-    traversals = Traversals(_traversal_images(grid), folder.path, settings.evaluate_every, say)
-    callbacks = [throughput, evaluate, traversals, checkpoint]
+    pictures = Pictures(grid, folder.path, settings.evaluate_every, say)
+    callbacks = [throughput, evaluate, pictures, checkpoint]
     trainer = lightning.Trainer(
         accelerator=accelerator,
         devices=1,
@@ -309,7 +308,7 @@ def _train(
         for callback in callbacks:
             callback.load_state_dict(saved["callbacks"][callback.state_key])
         evaluate.finish(module, trainer.loggers)
-        traversals.finish(module, trainer.loggers)
+        pictures.finish(module, trainer.loggers)
     if checkpoint.batches != settings.steps:
         raise TrainingError(f"the training ended after {checkpoint.batches} of {settings.steps} steps")
     final = _scored(evaluate.scores.final)
@@ -385,11 +384,6 @@ def _floor(config: RunConfig, seed: int, grid: FactorGrid, device: torch.device)
 
     scores: dict[str, float] = undisturbed(score)()
     return scores
-
-
-def _traversal_images(grid: FactorGrid) -> torch.Tensor:
-    indices = np.random.default_rng(0).choice(grid.available, size=TRAVERSAL_CODES)
-    return torch.from_numpy(grid.images(indices)).permute(0, 3, 1, 2).float() / grid.scale
 
 
 def _record_failure(folder: RunFolder, failure: Report, say: Say) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import disent_datasets
+from disent_datasets import FactorGrid
 
 from disent_bench.config.resolve import resolve
 from disent_bench.config.run import RunConfig
@@ -20,7 +20,7 @@ from disent_bench.leaderboard.render import render
 from disent_bench.leaderboard.statistics import aggregate
 from disent_bench.registry import unknown_name
 from disent_bench.runs.folder import RunKey
-from disent_bench.runs.model import rehearse
+from disent_bench.runs.model import load_grid, rehearse
 from disent_bench.runs.train import Outcome, lay_out
 from disent_bench.signatures import check_type
 from disent_bench.studies.job import Job
@@ -144,15 +144,18 @@ def run_study(
         raise ValueError(f"--workers is at least 1, not {num_workers}")
     launch = launcher(launcher_name)
     variants = resolve_study(study, device)
-    grids = {name: disent_datasets.load(name, data_dir=data_dir) for name in study.datasets}
+    grids: dict[tuple[str, int | None], FactorGrid] = {}
     for variant in variants:
         with _blamed(study.path), _blamed(variant.label):
-            rehearse(variant.config, grids[variant.config.dataset])
+            images = _images(variant.config)
+            if images not in grids:
+                grids[images] = load_grid(variant.config, data_dir)
+            rehearse(variant.config, grids[images])
     options = ["--device", device, *(["--data-dir", str(data_dir)] if data_dir else [])]
     jobs = []
     for seed in study.seeds:
         for variant in variants:
-            key, folder = lay_out(variant.config, seed, grids[variant.config.dataset], runs)
+            key, folder = lay_out(variant.config, seed, grids[_images(variant.config)], runs)
             jobs.append(Job(f"{variant.label}, seed {seed}", key, folder, variant.config.scoring, options))
     grids.clear()  # the workers load their own
     print(study.title, file=sys.stderr)
@@ -165,6 +168,11 @@ def study_leaderboard(study: Study, outcomes: Iterable[Outcome], runs: Path, *, 
     records = [r for r in read_records(runs) if RunKey(r.protocol, r.dataset, r.method, r.key, r.seed) in keys]
     heading = "\n".join(text for text in (study.title, study.note) if text)
     return f"{heading}\n\n{render(aggregate(records), runs=runs, styled=styled)}"
+
+
+def _images(config: RunConfig) -> tuple[str, int | None]:
+    """Which images a run is trained on: the data set, and their size if it is not its own."""
+    return config.dataset, config.settings.image_size
 
 
 def _method(entry: Any) -> tuple[str, Tree]:

@@ -305,7 +305,9 @@ def test_a_network_of_ones_own_takes_the_size_it_says(tmp_path: Path) -> None:
     quantised = BOTTLENECKS["quantised"].factory()
     with pytest.raises(ValueError, match="'small' gives two features for each latent, 4 are needed in all"):
         DisentModule(Objective(KL()), (3, 28, 28), 9, Training(network="small", latent_dim=4), bottleneck=quantised)
-    with pytest.raises(ValueError, match="'roth2023': takes 64x64 images, not 28x28; register a network for that size"):
+    with pytest.raises(
+        ValueError, match="'roth2023': takes 64x64 images, not 28x28; set image_size=32 and take the one"
+    ):
         DisentModule(Objective(KL()), (3, 28, 28), 9, Training(network="roth2023"))
 
 

@@ -28,6 +28,7 @@ from disent_bench.studies.study import read_study, resolve_study
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted([*ROOT.glob("experiments/studies/*.yaml"), *ROOT.glob("examples/*.yaml")])
 QUICK = {"batch_size": 8, "log_every": 1, "scores.scores": ["mig"], "scores.num_train": 200, "evaluate_every": 0}
+SMALL = {"image_size": 32, "network": "roth2023_32"}
 STUDY: dict[str, Any] = {
     "title": "A study",
     "note": "Of nothing",
@@ -35,7 +36,7 @@ STUDY: dict[str, Any] = {
     "datasets": ["toy_grid"],
     "seeds": 0,
     "settings": {"steps": 10, "learning_rate": "1e-3", **QUICK},
-    "methods": ["vae", {"method": "beta_vae", "settings": {"methods.beta_vae.beta": 2, "steps": 11}}],
+    "methods": ["vae", {"method": "beta_vae", "settings": {**SMALL, "methods.beta_vae.beta": 2, "steps": 11}}],
 }
 PLUGIN = """
 import os, signal, time
@@ -115,7 +116,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Finish
 def test_runs_end_as_they_would_alone(finished: Finished, tmp_path: Path, data_dir: Path) -> None:
     settings = settings_text(STUDY["settings"]).split(", ")
     plugins = [str(word) for path in sorted(finished.folder.glob("*.py")) for word in ("--plugin", path)]
-    for method, own in (("vae", []), ("beta_vae", ["methods.beta_vae.beta=2", "steps=11"])):
+    for method, own in (
+        ("vae", []),
+        ("beta_vae", [*settings_text(SMALL).split(", "), "methods.beta_vae.beta=2", "steps=11"]),
+    ):
         shared = [word for word in settings if not (own and word.startswith("steps="))]
         alone = ["run", "--method", method, "--dataset", "toy_grid", "--runs", str(tmp_path)]
         assert main([*alone, "--data-dir", str(data_dir), "--device", "cpu", *plugins, "--set", *shared, *own]) == 0

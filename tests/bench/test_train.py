@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import ClassVar
 
+import disent_datasets as dd
 import lightning
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ import torch
 from disent_bench.config.resolve import resolve
 from disent_bench.registry import METHODS, register_method
 from disent_bench.runs.callbacks.checkpoint import read_checkpoint
-from disent_bench.runs.model import load_run
-from disent_bench.runs.train import run
+from disent_bench.runs.folder import RunFolder
+from disent_bench.runs.model import load_run, rehearse
+from disent_bench.runs.train import rescore, run, run_key
 
 SHORT = {"steps": 4, "batch_size": 8, "scores.scores": ["mig"], "scores.num_train": 200, "evaluate_every": 0}
 
@@ -151,3 +153,21 @@ def test_what_could_not_be_read_again_is_refused_at_the_first_save(broken: str, 
     assert outcome.status == "failed"
     assert "which is not read again; keep numbers" in outcome.reason
     assert not (outcome.folder / "last.ckpt").exists()
+
+
+def test_images_of_another_size_are_trained_on_and_scored_on_purpose(
+    tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISENT_DATA", str(data_dir))
+    few = {"steps": 2, "batch_size": 8, "scores.scores": ["mig"], "scores.num_train": 200, "scores.num_test": 100}
+    small = resolve("vae", "toy_grid", "quick", overrides={**few, "image_size": 32, "network": "roth2023_32"})
+    outcome = run(small, 0, runs=tmp_path, say=lambda _: None)
+    assert outcome.status == "done"
+    module = load_run(outcome.folder)
+    assert module.decode(module.encode(torch.rand(2, 1, 32, 32))).shape == (2, 1, 32, 32)
+    assert outcome.key.key != run_key(resolve("vae", "toy_grid", "quick", overrides=few), 0, dd.load("toy_grid")).key
+    assert rescore(RunFolder(outcome.folder), changes={"scores.num_train": 150}) is not None
+    with pytest.raises(ValueError, match=r"takes 64x64 images, not 28x28; set image_size=32 and take the one .* _32"):
+        rehearse(
+            resolve("vae", "toy_grid", "quick", overrides={**few, "image_size": 28}), dd.load("toy_grid", image_size=28)
+        )

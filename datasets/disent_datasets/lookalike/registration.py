@@ -43,6 +43,7 @@ def register_look_alike(
         version=look_alike.version,
     )
     def factory(request: Request) -> FactorGrid:
-        if request.source == RENDERED:
-            return RenderedGrid(look_alike, request.info, RENDERED)
+        size = request.image_size or SIZE
+        if request.source == RENDERED or size != SIZE:
+            return RenderedGrid(look_alike, request.info, RENDERED, size)
         return stored_grid(request, lambda: Origin(look_alike.render_all, "rendering"), rebuild=True)

@@ -87,8 +87,12 @@ class LookAlike:
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of name, version, factors and a sample of images spread over the whole set."""
+        return self.fingerprint_of_size(SIZE)
+
+    def fingerprint_of_size(self, size: int) -> str:
+        """As `fingerprint`, of the images in another size."""
         indices = np.linspace(0, self.space.size - 1, _SAMPLE).astype(np.int64)
-        images = self.render(self.space.factors(indices))
+        images = self.render(self.space.factors(indices), size)
         head = f"{self.name} {self.version} {self.space.names} {self.space.sizes} {images.shape} {indices.tolist()}"
         return hashlib.sha256(head.encode() + images.tobytes()).hexdigest()
 
@@ -98,9 +102,9 @@ class RenderedImages:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, look_alike: LookAlike) -> None:
+    def __init__(self, look_alike: LookAlike, size: int) -> None:
         self._look_alike = look_alike
-        self.shape = (look_alike.space.size, SIZE, SIZE, look_alike.channels)
+        self.shape = (look_alike.space.size, size, size, look_alike.channels)
         self.nbytes = int(np.prod(self.shape, dtype=np.int64))
 
     def __len__(self) -> int:
@@ -110,7 +114,7 @@ class RenderedImages:
     def __getitem__(self, key: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
         """Images (n, h, w, c)."""
         indices = np.arange(*key.indices(len(self))) if isinstance(key, slice) else key
-        return self._look_alike.render(self._look_alike.space.factors(indices))
+        return self._look_alike.render(self._look_alike.space.factors(indices), self.shape[1])
 
 
 class RenderedGrid(FactorGrid):
@@ -118,11 +122,11 @@ class RenderedGrid(FactorGrid):
 
     on_demand = True
 
-    def __init__(self, look_alike: LookAlike, info: DatasetInfo, source: str) -> None:
+    def __init__(self, look_alike: LookAlike, info: DatasetInfo, source: str, size: int = SIZE) -> None:
         # Not FactorGrid's own initialiser, which would turn the images into an array of numbers.
-        self.stored = cast(NDArray[np.uint8], RenderedImages(look_alike))
+        self.stored = cast(NDArray[np.uint8], RenderedImages(look_alike, size))
         self.space = info.space
         self.name = info.name
         self.source = source
         self.scale = info.scale
-        self._fingerprint = look_alike.fingerprint
+        self._fingerprint = look_alike.fingerprint if size == SIZE else look_alike.fingerprint_of_size(size)

@@ -3,7 +3,7 @@
 from disent_bench.runs.callbacks.checkpoint import AtomicCheckpoint, Checkpoint
 from disent_bench.runs.callbacks.evaluate import Evaluate
 from disent_bench.runs.callbacks.finite import FiniteLoss
+from disent_bench.runs.callbacks.pictures import Pictures
 from disent_bench.runs.callbacks.throughput import Throughput
-from disent_bench.runs.callbacks.traversals import Traversals
 
-__all__ = ["AtomicCheckpoint", "Checkpoint", "Evaluate", "FiniteLoss", "Throughput", "Traversals"]
+__all__ = ["AtomicCheckpoint", "Checkpoint", "Evaluate", "FiniteLoss", "Pictures", "Throughput"]

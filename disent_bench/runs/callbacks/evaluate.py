@@ -39,6 +39,13 @@ def encode_images(module: LightningModule, grid: FactorGrid, indices: NDArray[np
 
 
 @full_float32()
+def encode_in_batches(module: LightningModule, grid: FactorGrid, indices: NDArray[np.int64]) -> Tensor:
+    """As `encode_images`, of any number of images."""
+    parts = np.array_split(indices, max(1, len(indices) // _batch(module)))
+    return torch.cat([encode_images(module, grid, part) for part in parts])
+
+
+@full_float32()
 def score_module(module: LightningModule, grid: FactorGrid, protocol: ScoreProtocol) -> SuiteResult:
     """Compute the scores of a protocol for ``module.encode``.
 
@@ -60,11 +67,10 @@ def score_module(module: LightningModule, grid: FactorGrid, protocol: ScoreProto
 
 def _scored(module: LightningModule, grid: FactorGrid, protocol: ScoreProtocol) -> SuiteResult:
     encode = partial(encode_images, module, grid)
-    batch = ENCODE_BATCH_CPU if module.device.type == "cpu" else ENCODE_BATCH
     if grid.present is not None:
         rng = np.random.default_rng(protocol.seed)
         train, test = (rng.choice(grid.available, size=n) for n in (protocol.num_train, protocol.num_test))
-        codes = [torch.cat([encode(part) for part in _parts(rows, batch)]) for rows in (train, test)]
+        codes = [encode_in_batches(module, grid, rows) for rows in (train, test)]
         return evaluate_codes(codes[0], grid.factors(train), codes[1], grid.factors(test), protocol=protocol)
     providers = image_providers(module, grid, protocol.seed)
     if grid.nuisance:
@@ -75,12 +81,12 @@ def _scored(module: LightningModule, grid: FactorGrid, protocol: ScoreProtocol) 
             memoize=False,
             providers=providers,
         )
-    represent = GridCodes(encode, grid.space.sizes, batch_size=batch)
+    represent = GridCodes(encode, grid.space.sizes, batch_size=_batch(module))
     return evaluate(represent, grid.space.sizes, protocol, providers=providers)
 
 
-def _parts(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    return np.array_split(rows, max(1, len(rows) // size))
+def _batch(module: LightningModule) -> int:
+    return ENCODE_BATCH_CPU if module.device.type == "cpu" else ENCODE_BATCH
 
 
 def _text(result: SuiteResult) -> str:

@@ -1,4 +1,4 @@
-"""Pictures to look at: what each latent does to an image, and images beside their reconstructions."""
+"""Pictures to look at: what each latent does, images beside their reconstructions, which latent serves which factor."""
 
 from __future__ import annotations
 
@@ -10,37 +10,49 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import torch
+from disent_datasets import FactorGrid
+from disent_metrics.functional.dci import dci_importance
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from torch import Tensor
 
 from disent_bench.files import write_atomically
 from disent_bench.runs.callbacks.checkpoint import undisturbed
+from disent_bench.runs.callbacks.evaluate import encode_in_batches
+from disent_bench.text import one_line
 
+IMPORTANCE_CODES = 2000
+TRAVERSAL_CODES = 512
+WIDEST_WITH_NUMBERS = 20
 COLUMNS = 9
 REACH = 2.0
 IDLE = 0.1
 """Deviation of a latent's codes below which it is called idle: it holds less than about .005 nats."""
 
 
-class Traversals(Callback):
-    """Draws traversals of every latent of one image, and some images above their reconstructions; also to TensorBoard.
+class Pictures(Callback):
+    """Draws traversals of every latent, images above their reconstructions, and importances; also to TensorBoard.
 
     Each row of ``traversals.png`` moves one latent over the mean +- 2 standard deviations of its codes while the others
     keep the image's posterior mean. Rows are sorted by that standard deviation: a latent that the model does not use
     has codes near 0 everywhere and a row that does not change, and is called idle below a deviation of `IDLE`.
+    ``importance.png`` is DCI's matrix: how much of what boosted trees know of a factor they have from a latent.
 
     Args:
-        images: float images ``(n, c, h, w)`` in [0, 1]; the first is traversed, all of them give the codes' range, as
-            many as there are columns are reconstructed.
+        grid: the data set; the first of some images is traversed, and as many as there are columns are reconstructed.
         folder: where the pictures go.
         every: steps between two pictures; 0 draws at the end of training only.
         say: takes a line where a picture fails, which costs no run.
     """
 
-    def __init__(self, images: Tensor, folder: Path, every: int, say: Callable[[str], None] = print) -> None:
-        self.images, self.folder, self.every, self.say = images, folder, every, say
+    state_key = "Traversals"
+    """Its name in checkpoints of before there were other pictures."""
+
+    def __init__(self, grid: FactorGrid, folder: Path, every: int, say: Callable[[str], None] = print) -> None:
+        self.grid, self.folder, self.every, self.say = grid, folder, every, say
+        self.indices = np.random.default_rng(0).choice(grid.available, size=IMPORTANCE_CODES)
         self.batches = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -64,19 +76,36 @@ class Traversals(Callback):
         self.finish(pl_module, trainer.loggers)
 
     def finish(self, module: LightningModule, loggers: Sequence[Logger]) -> None:
-        """Draw ``module`` as it is now; one without a decoder has no pictures."""
-        if not hasattr(module, "decode") or getattr(module, "decoder", ...) is None:
-            return
-        for name, draw in (("traversals", traversal_picture), ("reconstructions", reconstruction_picture)):
+        """Draw ``module`` as it is now; one without a decoder has importances alone."""
+        pictures: dict[str, Callable[[], bytes]] = {"importance": lambda: self._importance(module)}
+        if hasattr(module, "decode") and getattr(module, "decoder", ...) is not None:
+            pictures["traversals"] = lambda: traversal_picture(module, self._images(module.device))
+            pictures["reconstructions"] = lambda: reconstruction_picture(module, self._images(module.device))
+        for name, draw in pictures.items():
             try:
-                picture = undisturbed(draw)(module, self.images.to(module.device))
+                picture = undisturbed(draw)()
                 write_atomically(self.folder / f"{name}.png", picture)
                 for logger in loggers:
                     if isinstance(logger, TensorBoardLogger):
                         pixels = matplotlib.image.imread(io.BytesIO(picture))[..., :3]
                         logger.experiment.add_image(name, pixels, self.batches, dataformats="HWC")
             except Exception as error:
-                self.say(f"note: no picture of the {name} at step {self.batches}: {type(error).__name__}: {error}")
+                reason = one_line(f"{type(error).__name__}: {error}")
+                self.say(f"note: no picture of the {name} at step {self.batches}: {reason}")
+
+    def _images(self, device: torch.device) -> Tensor:
+        images = self.grid.images(self.indices[:TRAVERSAL_CODES])
+        return torch.from_numpy(images).permute(0, 3, 1, 2).to(device).float() / self.grid.scale
+
+    def _importance(self, module: LightningModule) -> bytes:
+        training = module.training
+        module.eval()
+        codes = encode_in_batches(module, self.grid, self.indices).numpy()
+        module.train(training)
+        factors = self.grid.factors(self.indices)
+        varying = np.ptp(factors, axis=0) > 0
+        names = [name for name, varies in zip(self.grid.space.names, varying, strict=True) if varies]
+        return importance_picture(dci_importance(codes, factors[:, varying]), names)
 
 
 @torch.no_grad()
@@ -118,6 +147,31 @@ def reconstruction_picture(module: Any, images: Tensor) -> bytes:
     centres = [(column + 0.5) * width for column in range(len(shown))]
     axes.set_xticks(centres, [f"MSE {error:.3f}" for error in errors], fontsize=8)
     axes.tick_params(length=0)
+    return _png(figure)
+
+
+def importance_picture(importance: NDArray[np.float64], names: Sequence[str]) -> bytes:
+    """Return a PNG of an importance matrix ``(d, k)`` as a heat map: factors by ``names`` below each other.
+
+    Latents stand in the order of the factors that they serve most.
+    """
+    order = np.lexsort((-importance.max(axis=1), importance.argmax(axis=1)))
+    shown = importance[order].T
+    figure = Figure(figsize=(0.5 * shown.shape[1] + 2.5, 0.4 * shown.shape[0] + 1.1), layout="constrained")
+    axes = figure.subplots()
+    heat = axes.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_xticks(range(len(order)), [f"z{latent}" for latent in order], fontsize=8)
+    for (row, column), value in np.ndenumerate(shown):
+        if value >= 0.005 and len(order) <= WIDEST_WITH_NUMBERS:
+            colour = "white" if value > 0.6 else "black"
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
+    figure.colorbar(heat, ax=axes, fraction=0.05, pad=0.02).ax.tick_params(labelsize=7)
+    axes.set_title(f"importance of latents for factors (DCI's trees, {IMPORTANCE_CODES:,} images)", fontsize=8)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
@@ -150,6 +204,4 @@ def _figure(image: np.ndarray, decoded: np.ndarray, rows: np.ndarray, order: lis
     axes.set_xticks([width / 2, *centres], ["image,\ndecoded", *steps], fontsize=8)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()
+    return _png(figure)
