@@ -123,6 +123,8 @@ def test_seeds(seeds: str, refuse: Refuse) -> None:
         "mmd.kernel=cubic",
         "qlae.num_values=1",
         "qlae.commitment=-1",
+        "tripod.num_levels=1",
+        "tripod.subset=0",
         "topdis.gamma=-1",
         "gmg.value=exact",
         "gmg.epsilon=0",
@@ -140,7 +142,7 @@ def test_hyperparameters(setting: str, refuse: Refuse) -> None:
     [
         ("sampler=pairs", "ada_gvae", ["sampler=uniform"]),
         ("another sampler than pairs", "factor_vae", ["sampler=pairs"]),
-        ("more than one base", "qlae+dava", []),
+        ("more than one base", "qlae+tripod", []),
         ("init belongs to the bounded value", "gmg", ["methods.gmg.value=debiased", "terms.gromov_monge.init=product"]),
         ("of a share are above 0", "vae", ["terms.kl.weight={kind: share, target: 0}"]),
         ("takes measured, capacity", "vae", ["terms.kl.weight={kind: steered}"]),

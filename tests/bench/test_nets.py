@@ -6,6 +6,8 @@ from torch import nn
 
 from disent_bench.module import resolve_precision
 from disent_bench.nets import build_network
+from disent_bench.nets.hsu2023 import StyleBlock
+from disent_bench.nets.hsu2024 import ResidualBlock
 from disent_bench.registry import NETWORKS
 
 
@@ -27,7 +29,7 @@ def test_shapes(name: str, channels: int) -> None:
     encoder, decoder = build_network(name, (channels, side, side), latent_dim=7)
     assert encoder(torch.rand(2, channels, side, side)).shape == (2, 14)
     assert decoder(torch.rand(2, 7)).shape == (2, channels, side, side)
-    halvings = [m for m in encoder.modules() if isinstance(m, nn.Conv2d) and m.stride == (2, 2)]
+    halvings = [m for m in encoder.modules() if getattr(m, "stride", 1) == (2, 2) or isinstance(m, nn.PixelUnshuffle)]
     assert 4 * 2 ** len(halvings) == side
     assert decoder.latent_norms().shape == (7,)
 
@@ -87,7 +89,7 @@ def test_bad_requests_are_refused() -> None:
         build_network("roth2023", (1, 128, 128))
     with pytest.raises(ValueError, match="takes 32x32 images, not 64x64; take the name without an ending"):
         build_network("roth2023_32", (1, 64, 64))
-    with pytest.raises(ValueError, match="unknown network 'resnet'; known: locatello2019"):
+    with pytest.raises(ValueError, match=r"unknown network 'resnet'; known: hsu2023, .*locatello2019"):
         build_network("resnet", (1, 64, 64))
     with pytest.raises(ValueError, match="takes 64x64 images, not 32x32"):
         build_network("roth2023", (1, 32, 32))
@@ -97,3 +99,58 @@ def test_a_precision_that_is_named_is_taken() -> None:
     for named in ("32", "bf16"):
         assert resolve_precision(named) == named
     assert resolve_precision("auto") in ("32", "bf16")
+
+
+@pytest.mark.parametrize(("name", "part"), [("hsu2024", 1), ("hsu2024_quarter", 4)])
+def test_tripods_layers_have_the_shapes_of_the_source(name: str, part: int) -> None:
+    encoder, decoder = build_network(name, (3, 64, 64), latent_dim=5, num_features=5)
+    layers = decoder.activations(torch.randn(2, 5))
+    wanted = [(256,), (256, 8, 8), (128, 16, 16), (64, 32, 32)]
+    assert [tuple(layer.shape[1:]) for layer in layers] == [(width // part, *rest) for width, *rest in wanted]
+    assert encoder.last.in_features == 512 // part
+
+
+def test_tripods_encoder_sees_images_from_minus_one_to_one() -> None:
+    encoder, _ = build_network("hsu2024_quarter", (1, 64, 64))
+    seen: list[torch.Tensor] = []
+    encoder.features.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    encoder(torch.rand(2, 1, 64, 64).round())
+    assert seen[0].unique().tolist() == [-1, 1]
+
+
+def by_hand(x: torch.Tensor, epsilon: float = 1e-5) -> torch.Tensor:
+    """Instance norm by its formula."""
+    centred = x - x.mean(dim=(2, 3), keepdim=True)
+    return centred / (centred.square().mean(dim=(2, 3), keepdim=True) + epsilon).sqrt()
+
+
+def test_a_residual_block_is_scaled_and_shifted_by_its_condition() -> None:
+    torch.manual_seed(0)
+    block = ResidualBlock(3, 4, condition=2).double()
+    x, condition = torch.randn(2, 3, 8, 8).double(), torch.randn(2, 2).double()
+    value = x
+    for convolution, linear in zip(block.convolutions, block.norms, strict=True):
+        both = condition @ linear.weight.T + linear.bias
+        scale, shift = both[:, :4, None, None], both[:, 4:, None, None]
+        value = by_hand(convolution(value)) * (1 + scale) + shift
+        value = value * (1 + torch.erf(value / 2**0.5)) / 2
+    torch.testing.assert_close(block(x, condition), block.skip(x) + value)
+    assert isinstance(ResidualBlock(4, 4).skip, nn.Identity)
+
+
+def test_a_style_scales_and_shifts_by_nothing_negative() -> None:
+    torch.manual_seed(0)
+    block = StyleBlock(3, 4, 4, 2).double()
+    x, style = torch.randn(2, 3, 8, 8).double(), torch.randn(2, 256).double()
+    both = (style @ block.style.weight.T + block.style.bias).clamp(min=0)
+    value = block.convolution(x)
+    value = torch.where(value > 0, value, 0.2 * value)
+    expected = by_hand(value, 1e-6) * both[:, :4, None, None] + both[:, 4:, None, None]
+    torch.testing.assert_close(block(x, style), expected)
+    assert block(x, style).shape == (2, 4, 16, 16)
+
+
+@pytest.mark.parametrize("name", ["hsu2023", "hsu2024"])
+def test_networks_of_one_size_say_so(name: str) -> None:
+    with pytest.raises(ValueError, match="takes 64x64 images, not 32x32; set image_size=64"):
+        build_network(name, (1, 32, 32))

@@ -13,6 +13,7 @@ from torch import Tensor
 from disent_bench.bottlenecks.finite_scalar import FiniteScalar
 from disent_bench.bottlenecks.quantised import Quantised
 from disent_bench.config.method import build_model
+from disent_bench.config.resolve import resolve
 from disent_bench.forward import Pass
 from disent_bench.functional.hessian import hessian_directions, normalised_hessian_penalty
 from disent_bench.functional.multi_information import deviations, kernel_multi_information
@@ -152,3 +153,23 @@ def test_alignment_has_the_gradient_of_its_value() -> None:
     signs = torch.tensor([[1.0, 1.0, -1.0], [1.0, -1.0, -1.0], [1.0, 1.0, 1.0]], dtype=torch.float64)
     directions = signs[:, None].expand(-1, 2, -1)
     assert torch.autograd.gradcheck(lambda maps: column_alignment(lambda z: (z @ maps).sin(), codes, directions), maps)
+
+
+def test_tripod_is_the_sum_of_its_three_parts(fixed: Any) -> None:
+    config = resolve("tripod", "dsprites", "locatello2019")
+    assert (config.settings.network, config.settings.weight_decay) == ("hsu2024", 0.0)
+    model = build_model({"tripod": {"multi_information": 0.5, "hessian": 0.25, "num_levels": 5}})
+    weights = {name: term["weight"] for name, term in model.objective.settings().items()}
+    assert weights == {"reconstruction": 1.0, "multi_information": 0.5, "hessian": 0.25}
+    assert model.bottleneck.settings() == {"num_levels": 5}
+    t = torch.arange(18.0).reshape(6, 3)
+    features = (0.6 * torch.sin(1.7 * t)).requires_grad_()
+    x, decoder = torch.rand(6, 1, 8, 8).double(), torch.cos(torch.arange(192.0)).reshape(3, 64)
+    decode = lambda z: (z @ decoder).reshape(-1, 1, 8, 8)  # noqa: E731
+    layers = lambda z: [torch.sin(z @ decoder), (z @ decoder) ** 2]  # noqa: E731
+    rules = {"features": lambda p: features, **model.bottleneck.rules()}
+    p = Pass(x=x, decode=decode, activations=layers, step=0, rules=rules)
+    parts = {name: part.weighted for name, part in model.objective(p, 0).items()}
+    q = 2 * torch.round((features.tanh() + 1) / 2 * 4) / 4 - 1
+    torch.testing.assert_close(parts["reconstruction"], fixed.cross_entropy(x, decode(q)) / 64)
+    assert all(torch.autograd.grad(part, features, retain_graph=True)[0].any() for part in parts.values())
