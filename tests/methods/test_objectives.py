@@ -106,6 +106,52 @@ def test_beta_tcvae(fixed: Any, kl: str, estimator: str) -> None:
     fixed.check(fixed.loss(objective), expected)
 
 
+# google-research/disentanglement_lib 86a644d, methods/unsupervised/vae.py and methods/shared/losses.py under TensorFlow
+# 2.21 in float64 (its constant pi too), on the tensors of conftest.py: the regulariser, and the sums of its absolute
+# gradients by means, log-variances and samples. Its total correlation is without constants, (d - 1) log(b n) less.
+THEIR_RECONSTRUCTION, THEIR_KL = 57.93899242638196, 1.3730599335816862
+DISENTANGLEMENT_LIB = {
+    "beta_vae": ({"beta": 4.0}, 5.492239734326745, 0.0, (7.548234678018211, 3.4193211341571925, 0.0)),
+    "beta_tcvae": (
+        {"beta": 6.0},
+        -13.25397823666173,
+        5 * (LATENTS - 1) * math.log(ROWS * N),
+        (6.629583200818999, 2.3579873509985374, 7.393193935121564),
+    ),
+    "dip_vae_i": (
+        {"lambda_od": 10.0, "lambda_d_factor": 10.0},
+        87.84143446441264,
+        0.0,
+        (367.33876532864247, 0.8548302835392981, 0.0),
+    ),
+    "dip_vae_ii": (
+        {"lambda_od": 10.0, "lambda_d_factor": 1.0},
+        5.685774448628736,
+        0.0,
+        (21.074178783487497, 3.195861476210675, 0.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DISENTANGLEMENT_LIB)
+def test_regularisers_are_those_of_disentanglement_lib(fixed: Any, name: str) -> None:
+    settings, value, constants, gradients = DISENTANGLEMENT_LIB[name]
+    loss = fixed.loss(fixed.objective({name: settings}))
+    assert float(loss.detach()) == pytest.approx(THEIR_RECONSTRUCTION + value + constants, rel=1e-12)
+    leaves = [fixed.leaves[each] for each in ("mean", "logvar", "z")]
+    found = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+    assert [float(each.abs().sum()) for each in found] == pytest.approx(gradients, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("step", "capacity"), [(0, 0.0), (1_000, 0.25), (50_000, 12.5), (100_000, 25.0), (200_000, 25.0)]
+)
+def test_the_capacity_is_that_of_disentanglement_lib(fixed: Any, step: int, capacity: float) -> None:
+    """86a644d, ``anneal(25, step, 100000)``."""
+    loss = float(fixed.loss(fixed.objective({"annealed_vae": {}}), step=torch.tensor(step)).detach())
+    assert loss == pytest.approx(THEIR_RECONSTRUCTION + 1000 * abs(THEIR_KL - capacity))
+
+
 def test_the_total_correlation_is_that_of_disent(fixed: Any) -> None:
     """nmichlo/disent (2023-03), ``_betatc_compute_total_correlation``: without the constants, (d - 1) log(b n) less."""
     found = float(make_term("total_correlation")(Pass(**fixed.given)).detach())
@@ -222,8 +268,9 @@ def test_pairs_are_averaged_as_in_dcf(
     assert int((mean[:6] == mean[6:]).sum()) == shared
 
 
-@pytest.mark.parametrize("name", ["ada_gvae", "ada_ml_vae"])
-def test_ada_vae(fixed: Any, pairs: dict[str, Tensor], name: str) -> None:
+@pytest.mark.parametrize(("name", "theirs"), [("ada_gvae", 1.090984592246018), ("ada_ml_vae", 1.1520108165187466)])
+def test_ada_vae(fixed: Any, pairs: dict[str, Tensor], name: str, theirs: float) -> None:
+    """By loops; ``theirs`` is the KL of disentanglement_lib 86a644d, ``weak_vae.py``, on the same posteriors."""
     model = build_model({name: {"beta": 3.0}})
     mean, logvar = (each.clone().requires_grad_() for each in pairs.values())
     x, logits = fixed.leaves["x"].repeat(2, 1, 1, 1), fixed.leaves["logits"].detach().repeat(2, 1, 1, 1)
@@ -250,6 +297,7 @@ def test_ada_vae(fixed: Any, pairs: dict[str, Tensor], name: str) -> None:
         rows.append((sum(both[0]) + sum(both[1])) / 2)
     expected = fixed.cross_entropy(x, logits) + 3.0 * sum(rows) / ROWS
     torch.testing.assert_close(loss, expected)
+    assert float(sum(rows) / ROWS) == pytest.approx(theirs)
     for a, b in zip(*(torch.autograd.grad(each, (mean, logvar)) for each in (loss, expected)), strict=True):
         torch.testing.assert_close(a, b)
 
