@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from disent_datasets import register_dataset
     from disent_metrics import register_score
 
+    from disent_bench import plots
     from disent_bench.bottlenecks.bottleneck import Bottleneck
     from disent_bench.config.resolve import resolve
     from disent_bench.forward import Pass
+    from disent_bench.front import run, score
+    from disent_bench.leaderboard.frame import Leaderboard as leaderboard
     from disent_bench.leaderboard.frame import results
     from disent_bench.objective import Objective, SkipStep, Term
     from disent_bench.players import Optimizer, Player
@@ -55,7 +58,9 @@ __all__ = [
     "SkipStep",
     "Term",
     "Weight",
+    "leaderboard",
     "load_run",
+    "plots",
     "register_bottleneck",
     "register_dataset",
     "register_method",
@@ -64,7 +69,9 @@ __all__ = [
     "register_term",
     "resolve",
     "results",
+    "run",
     "run_seeds",
+    "score",
 ]
 
 _HOMES = {
@@ -85,11 +92,16 @@ _HOMES = {
     "register_term": "disent_bench.registry",
     "resolve": "disent_bench.config.resolve",
     "results": "disent_bench.leaderboard.frame",
+    "run": "disent_bench.front",
     "run_seeds": "disent_bench.runs.series",
+    "score": "disent_bench.front",
 }
+_MODULES = ("leaderboard", "plots")
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)

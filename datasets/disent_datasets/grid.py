@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disent_datasets.errors import DataError
 from disent_datasets.factors import FactorSpace, check_indices
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BLOCK = 8192
 """Images handled at once when a whole set is walked through."""
@@ -170,6 +174,28 @@ class FactorGrid:
             absent = int(numbers[~self.present[numbers]][0])
             raise DataError(f"{self.name} has no image of {self.space.describe(absent)}; its grid is incomplete")
         return self.stored[numbers]
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        """An image, float32 (c, h, w) in [0, 1], and its factors, int64 (k,): what a torch data set's item is.
+
+        Raises:
+            IndexError: if there is no such image.
+        """
+        return self.__getitems__([number])[0]
+
+    def __getitems__(self, numbers: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        """Several items, gathered in one call, which `torch.utils.data.DataLoader` asks for.
+
+        Raises:
+            IndexError: if there is no image of one of the numbers.
+        """
+        import torch  # imported where it is needed: it costs more than the rest of this module
+
+        try:
+            images = torch.from_numpy(self.images(np.asarray(numbers, dtype=np.int64))).permute(0, 3, 1, 2)
+        except ValueError as error:
+            raise IndexError(str(error)) from None
+        return list(zip(images.float() / self.scale, torch.from_numpy(self.factors(numbers)), strict=True))
 
     def blocks(self, size: int = BLOCK) -> Iterator[NDArray[np.uint8]]:
         """All images in index order, ``size`` at a time."""

@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from disent_metrics.grouping import Reduce, evaluate_groups
-from disent_metrics.protocol import PROTOCOLS, ScoreProtocol
 from disent_metrics.suite import SuiteResult, evaluate_codes
 from numpy.lib.format import MAGIC_PREFIX
 from numpy.typing import NDArray
 
 from disent_bench.cli.tables import read_table
-from disent_bench.config.protocols import load_protocol, protocol_names
-from disent_bench.registry import unknown_name
+from disent_bench.config.protocols import named_scores
 
 KINDS = (".npy", ".npz", ".pt", ".csv", ".tsv")
 
@@ -51,7 +49,7 @@ def evaluate_files(
     Raises:
         ValueError: if a file cannot be read as an array, the arrays do not fit, or the protocol or a score is unknown.
     """
-    chosen = _protocol(protocol)
+    chosen = named_scores(protocol)
     if scores:
         chosen = replace(chosen, scores=tuple(scores))
     if bins is not None and not 2 <= bins <= 10_000:
@@ -121,14 +119,6 @@ def score_table(result: SuiteResult) -> str:
     lines += [f"  {name:<{width}}  {value:.4f}" for name, value in result.scores.items()]
     lines += [f"  {name:<{width}}  -  {reason}" for name, reason in result.errors.items()]
     return "\n".join([*lines, *(f"note: {note}" for note in result.notes)])
-
-
-def _protocol(name: str) -> ScoreProtocol:
-    if name in protocol_names():
-        return ScoreProtocol.from_mapping(name, load_protocol(name).scores)
-    if name in PROTOCOLS:
-        return PROTOCOLS[name]
-    raise unknown_name("protocol", name, {*protocol_names(), *PROTOCOLS})
 
 
 def _read(path: Path) -> dict[str, NDArray]:

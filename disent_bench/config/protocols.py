@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+from disent_metrics.protocol import PROTOCOLS, ScoreProtocol
 
 from disent_bench.config.yaml_text import read_yaml
 from disent_bench.registry import unknown_name
@@ -57,3 +60,16 @@ def load_protocol(name: str) -> Protocol:
         raise unknown_name("protocol", name, protocol_names())
     content = read_yaml((protocol_folder() / f"{name}.yaml").read_text())
     return Protocol(name=name, **content)
+
+
+def named_scores(name: str, changes: Mapping[str, Any] = MappingProxyType({})) -> ScoreProtocol:
+    """Return how a protocol scores, one of the files or one that `disent_metrics` knows, with some ``changes``.
+
+    Raises:
+        ValueError: if there is none of this name, or a change is unknown or bad.
+    """
+    if name in protocol_names():
+        return ScoreProtocol.from_mapping(name, {**load_protocol(name).scores, **changes})
+    if name in PROTOCOLS:
+        return ScoreProtocol.from_mapping(name, changes)
+    raise unknown_name("protocol", name, {*protocol_names(), *PROTOCOLS})

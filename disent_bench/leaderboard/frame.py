@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from disent_bench.leaderboard.records import Record, read_records, settings_text
+from disent_bench.leaderboard.render import render
+from disent_bench.leaderboard.statistics import Row, aggregate
 
 if TYPE_CHECKING:
     import pandas
@@ -31,6 +33,43 @@ def results(runs: str | Path | None = None) -> pandas.DataFrame:
     return found if len(found) else pandas.DataFrame(columns=columns)
 
 
+class Leaderboard:
+    """Runs of a folder, summarised over seeds; printed, it is the table of ``disent-bench leaderboard``.
+
+    Args:
+        runs: the folder; the published results that come with the package if None.
+    """
+
+    def __init__(self, runs: str | Path | None = None) -> None:
+        self.folder = published_folder() if runs is None else Path(runs)
+        self.rows = aggregate(read_records(self.folder))
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return one row per method, settings and way of scoring.
+
+        Columns: what tells rows apart, ``n`` finished and ``failed`` seeds, each score's mean by its name, and with
+        ``_std``, ``_low``, ``_high`` and ``_n`` its deviation, 95 % interval and seeds.
+        """
+        import pandas
+
+        return pandas.DataFrame([_summary(row) for row in self.rows])
+
+    def to_text(self, format: str = "table") -> str:
+        """Return it as text in one of the formats of ``disent-bench leaderboard --format``.
+
+        Raises:
+            ValueError: if there is no such format.
+        """
+        return render(self.rows, format, runs=self.folder)
+
+    def __repr__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        html: str = self.to_frame().to_html()
+        return html
+
+
 def published_folder() -> Path:
     """Return the folder of the published results: inside an installed package, beside the package in a checkout."""
     package = Path(__file__).parent.parent
@@ -54,3 +93,14 @@ def _line(record: Record) -> dict[str, Any]:
         **{name: environment.get(name) for name in ("disent_bench", "torch", "device")},
         "folder": str(record.path.parent.parent if record.path.parent.name == "scores" else record.path.parent),
     }
+
+
+def _summary(row: Row) -> dict[str, Any]:
+    line: dict[str, Any] = {name: getattr(row, name) for name in ("protocol", "dataset", "source", "method", "key")}
+    line |= {"scoring": row.scoring.label or row.protocol, "changes": settings_text(row.changes)}
+    line |= {"n": len(row.seeds), "failed": len(row.failures)}
+    for name, score in row.scores.items():
+        low, high = score.ci95 or (None, None)
+        spread = {"std": score.std, "low": low, "high": high, "n": score.n}
+        line |= {name: score.mean, **{f"{name}_{which}": value for which, value in spread.items()}}
+    return line

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import disent_datasets as dd
-import matplotlib.image
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
+from disent_bench import plots
 from disent_bench.config.resolve import resolve
-from disent_bench.runs.callbacks import pictures
-from disent_bench.runs.callbacks.pictures import (
-    Pictures,
-    importance_picture,
-    reconstruction_picture,
-    traversal_picture,
-)
+from disent_bench.runs.callbacks.pictures import Pictures
 from disent_bench.runs.train import run
 
 
@@ -49,53 +43,44 @@ def images() -> Tensor:
     return found
 
 
-def test_idle_latents_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    draw = pictures.Figure.savefig
-
-    def keep(figure: object, *args: object, **options: object) -> None:
-        (axes,) = figure.axes  # type: ignore[attr-defined]
-        said.extend(label.get_text() for label in axes.get_yticklabels())
-        draw(figure, *args, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(pictures.Figure, "savefig", keep)
-    traversal_picture(Plain(), images())
-    assert said == ["z0, std 0.31", "z1, std 0.00, idle"]
+def axes() -> Axes:
+    return Figure().subplots()
 
 
-def test_reconstructions_stand_below_their_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Tensor] = []
-    show = pictures.Figure.subplots
+def test_idle_latents_are_marked() -> None:
+    given = axes()
+    assert plots.traversals(Plain(), images(), ax=given) is given
+    assert [label.get_text() for label in given.get_yticklabels()] == ["z0, std 0.31", "z1, std 0.00, idle"]
+    mosaic = np.asarray(given.images[0].get_array())
+    rows = mosaic[4, 16 + 4 * 2 :: 18][: plots.COLUMNS]  # the upper half of each picture in the first row
+    moved = 0.5 + float(torch.linspace(0, 1, 18).std()) * np.linspace(-2, 2, plots.COLUMNS)
+    np.testing.assert_allclose(rows, moved.clip(0, 1), atol=1e-6)
 
-    def subplots(figure: object) -> object:
-        axes = show(figure)  # type: ignore[arg-type]
-        imshow = axes.imshow
-        axes.imshow = lambda values, **options: drawn.append(torch.as_tensor(values)) or imshow(values, **options)
-        return axes
 
-    monkeypatch.setattr(pictures.Figure, "subplots", subplots)
-    picture = reconstruction_picture(Plain(), images())
-    assert matplotlib.image.imread(io.BytesIO(picture)).ndim == 3
-    (mosaic,) = drawn
+def test_reconstructions_stand_below_their_images() -> None:
+    given = plots.reconstructions(Plain(), images(), ax=axes())
+    mosaic = np.asarray(given.images[0].get_array())
     assert mosaic.shape == (32, 9 * 16)
-    torch.testing.assert_close(mosaic[:16], mosaic[16:])  # this one reconstructs exactly
+    np.testing.assert_allclose(mosaic[:16], mosaic[16:], atol=1e-6)  # this one reconstructs exactly
     assert mosaic[0, ::16].tolist() == pytest.approx(torch.linspace(0, 1, 18)[::2].tolist())
+    assert {label.get_text() for label in given.get_xticklabels()} == {"MSE 0.000"}
 
 
-def test_latents_stand_in_the_order_of_the_factors_that_they_serve(monkeypatch: pytest.MonkeyPatch) -> None:
-    figures: list[Figure] = []
-    draw = pictures.Figure.savefig
-    monkeypatch.setattr(
-        pictures.Figure, "savefig", lambda self, *args, **options: figures.append(self) or draw(self, *args, **options)
-    )
+def test_latents_stand_in_the_order_of_the_factors_that_they_serve() -> None:
     importance = np.array([[0.1, 0.7], [0.0, 0.2], [0.9, 0.1]])
-    assert matplotlib.image.imread(io.BytesIO(importance_picture(importance, ["size", "place"]))).ndim == 3
-    axes = figures[0].axes[0]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["z2", "z0", "z1"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["size", "place"]
-    shown = np.asarray(axes.images[0].get_array())
-    np.testing.assert_array_equal(shown, [[0.9, 0.1, 0.0], [0.1, 0.7, 0.2]])
-    assert sorted(text.get_text() for text in axes.texts) == ["0.10", "0.10", "0.20", "0.70", "0.90"]
+    given = plots.heat_map(importance, ["size", "place"], ax=axes())
+    assert [label.get_text() for label in given.get_xticklabels()] == ["z2", "z0", "z1"]
+    assert [label.get_text() for label in given.get_yticklabels()] == ["size", "place"]
+    np.testing.assert_array_equal(np.asarray(given.images[0].get_array()), [[0.9, 0.1, 0.0], [0.1, 0.7, 0.2]])
+    assert sorted(text.get_text() for text in given.texts) == ["0.10", "0.10", "0.20", "0.70", "0.90"]
+
+
+def test_a_module_keeps_its_mode() -> None:
+    module = Plain().train()
+    plots.traversals(module, images(), ax=axes())
+    assert module.training
+    plots.traversals(module.eval(), images(), ax=axes())
+    assert not module.training
 
 
 class Knowing(torch.nn.Module):
@@ -108,15 +93,15 @@ class Knowing(torch.nn.Module):
         return torch.stack(centres, dim=1)
 
 
-def test_importances_are_those_of_dci(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[tuple[np.ndarray, list[str]]] = []
-    monkeypatch.setattr(pictures, "importance_picture", lambda *both: given.append(both) or b"")
+def test_importances_are_those_of_dci(tmp_path: Path, data_dir: Path) -> None:
     grid = dd.load("toy_grid", data_dir=data_dir)
+    given = plots.importance(Knowing(), grid, ax=axes())
+    names = [label.get_text() for label in given.get_yticklabels()]
+    assert names == list(grid.space.names)
+    latents = [label.get_text() for label in given.get_xticklabels()]
+    shown = np.asarray(given.images[0].get_array())[[names.index(name) for name in ("posX", "posY")]]
+    np.testing.assert_allclose(shown[:, [latents.index("z0"), latents.index("z1")]], np.eye(2), atol=0.1)
     Pictures(grid, tmp_path, 0).finish(Knowing(), [])  # type: ignore[arg-type]
-    ((importance, names),) = given
-    assert (importance.shape, list(names)) == ((2, len(grid.space.names)), list(grid.space.names))
-    columns = [grid.space.names.index(name) for name in ("posX", "posY")]
-    np.testing.assert_allclose(importance[:, columns], np.eye(2), atol=0.1)
     assert [path.name for path in tmp_path.glob("*.png")] == ["importance.png"]
 
 
@@ -136,11 +121,11 @@ def test_a_run_leaves_all_three_also_for_tensorboard(
 def test_a_picture_that_fails_costs_no_other(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
 
-    def failing(*_: object) -> bytes:
+    def failing(*_: object, **__: object) -> Axes:
         raise OSError("no colours left")
 
-    monkeypatch.setattr(pictures, "reconstruction_picture", failing)
-    monkeypatch.setattr(pictures, "importance_picture", failing)
+    monkeypatch.setattr(plots, "reconstructions", failing)
+    monkeypatch.setattr(plots, "importance", failing)
     callback = Pictures(dd.load("toy_grid", data_dir=data_dir), tmp_path, 0, said.append)
     callback.finish(Plain(64), [])  # type: ignore[arg-type]
     assert said == [

@@ -57,6 +57,17 @@ def test_other_commands(command: str, root: Path, tmp_path: Path, data_dir: Path
     assert done.stdout or words[1] == "run"
 
 
+def test_what_python_does(tmp_path: Path, data_dir: Path) -> None:
+    (block,) = [each for each in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "db.run" in each]
+    few = '{"steps": 2, "batch_size": 8, "scores.scores": ["mig"], "scores.num_train": 200, "scores.num_test": 100}'
+    block = "import matplotlib; matplotlib.use('agg')\n" + block.replace('{"steps": 200}', few)
+    block = re.sub(r"^db\.score.*$", lambda line: f"print({line[0].partition('#')[0]})", block, flags=re.MULTILINE)
+    done = call([sys.executable, "-c", block + "\nprint(db.leaderboard('runs'))"], tmp_path, data_dir)
+    assert done.returncode == 0, done.stderr
+    assert "dci_disentanglement" in done.stdout
+    assert "beta_vae" in done.stdout
+
+
 def test_the_examples_shown_are_the_files(root: Path) -> None:
     for name in ("my_method.py", "my_module.py"):
         source = (root / "examples" / name).read_text()
