@@ -18,13 +18,13 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import MetricCollection
 
+from disent_bench import plots
 from disent_bench.cli.main import main
 from disent_bench.config.method import is_module
 from disent_bench.config.resolve import resolve
 from disent_bench.module import DisentModule
 from disent_bench.registry import METHODS
 from disent_bench.runs import loggers
-from disent_bench.runs.callbacks import traversals
 from disent_bench.runs.model import build_module
 from disent_bench.runs.train import run
 
@@ -245,7 +245,7 @@ def test_what_is_only_for_looking_costs_no_run_its_scores(tiny, tmp_path, monkey
         raise OSError("no space")
 
     monkeypatch.setattr(TensorBoardLogger, "log_metrics", failing)
-    monkeypatch.setattr(traversals, "traversal_picture", failing)
+    monkeypatch.setattr(plots, "traversals", failing)
     folder, said = tiny(tmp_path)
     assert "mig" in json.loads((folder / "result.json").read_text())["scores"]
     assert sum("TensorBoardLogger failed and is left out: no space" in line for line in said) == 1

@@ -219,7 +219,7 @@ def test_an_interrupted_study_goes_on(number: int, tmp_path: Path, data_dir: Pat
         ({"seeds": [0, 1]}, "seeds is a whole number or a word, not [0, 1]"),
         ({"setings": {}}, "unknown key of a study 'setings', did you mean 'settings'?"),
         ({"settings": {"steps": 0}}, "steps is at least 1"),
-        ({"settings": {"network": "nothing"}}, "vae: unknown network 'nothing'; known: loc"),
+        ({"settings": {"network": "nothing"}}, "vae: unknown network 'nothing'; known: hsu2023"),
         ({"settings": {"sampler": "nothing"}}, "vae on toy_grid: "),
         ({"settings": {"evaluate_during": ["nothing"]}}, "evaluate_during names nothing"),
         ({"plugins": ["nowhere.py"]}, "nowhere.py' is not a file"),

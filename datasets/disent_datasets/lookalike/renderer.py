@@ -102,7 +102,7 @@ class RenderedImages:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, look_alike: LookAlike, size: int) -> None:
+    def __init__(self, look_alike: LookAlike, size: int = SIZE) -> None:
         self._look_alike = look_alike
         self.shape = (look_alike.space.size, size, size, look_alike.channels)
         self.nbytes = int(np.prod(self.shape, dtype=np.int64))
