@@ -110,7 +110,7 @@ def reconstructions(module: Any, images: Tensor | FactorGrid, *, ax: Axes | None
 def importance(module: Any, grid: FactorGrid, *, ax: Axes | None = None) -> Axes:
     """Draw DCI's matrix of a model as a heat map: how much of what trees know of a factor they have from a latent.
 
-    Latents stand in the order of the factors that they serve most.
+    Latents stand in the order of the factors that they serve most, those that serve none last.
 
     Args:
         module: offers ``encode(images) -> codes (n, d)``.
@@ -135,7 +135,8 @@ def heat_map(matrix: NDArray[np.float64], names: Sequence[str], *, ax: Axes | No
         names: of the factors ``(k,)``.
         ax: as for `traversals`.
     """
-    order = np.lexsort((-matrix.max(axis=1), matrix.argmax(axis=1)))
+    most = matrix.max(axis=1)
+    order = np.lexsort((-most, np.where(most > 0, matrix.argmax(axis=1), len(names))))
     shown = matrix[order].T
     axes = _axes(ax)
     heat = axes.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")

@@ -67,11 +67,11 @@ def test_reconstructions_stand_below_their_images() -> None:
 
 
 def test_latents_stand_in_the_order_of_the_factors_that_they_serve() -> None:
-    importance = np.array([[0.1, 0.7], [0.0, 0.2], [0.9, 0.1]])
+    importance = np.array([[0.1, 0.7], [0.0, 0.0], [0.0, 0.2], [0.9, 0.1]])
     given = plots.heat_map(importance, ["size", "place"], ax=axes())
-    assert [label.get_text() for label in given.get_xticklabels()] == ["z2", "z0", "z1"]
+    assert [label.get_text() for label in given.get_xticklabels()] == ["z3", "z0", "z2", "z1"]
     assert [label.get_text() for label in given.get_yticklabels()] == ["size", "place"]
-    np.testing.assert_array_equal(np.asarray(given.images[0].get_array()), [[0.9, 0.1, 0.0], [0.1, 0.7, 0.2]])
+    np.testing.assert_array_equal(np.asarray(given.images[0].get_array()), [[0.9, 0.1, 0, 0], [0.1, 0.7, 0.2, 0]])
     assert sorted(text.get_text() for text in given.texts) == ["0.10", "0.10", "0.20", "0.70", "0.90"]
 
 
