@@ -124,7 +124,6 @@ class _Encoding:
 
     def __init__(self, encoder: Any) -> None:
         self.module = encoder if isinstance(encoder, torch.nn.Module) else None
-        self.training = False
         self.encoder = getattr(encoder, "encode", encoder)
         self.device = torch.device("cpu")
         if self.module is not None:

@@ -48,7 +48,7 @@ def traversals(module: Any, images: Tensor | FactorGrid, *, ax: Axes | None = No
             codes; or a data set, of which some are drawn.
         ax: where to draw; axes of a new figure if None.
     """
-    chosen = some_images(images, TRAVERSAL_CODES, module)
+    chosen = _images(images, None, module)
     codes = _encoded(module, chosen)
     centre, spread = codes.mean(dim=0), codes.std(dim=0)
     order = spread.argsort(descending=True).tolist()
@@ -91,7 +91,7 @@ def reconstructions(module: Any, images: Tensor | FactorGrid, *, ax: Axes | None
         images: as for `traversals`; as many as there are columns are shown.
         ax: as for `traversals`.
     """
-    chosen = some_images(images, TRAVERSAL_CODES, module)
+    chosen = _images(images, None, module)
     shown = chosen[:: max(1, len(chosen) // COLUMNS)][:COLUMNS]
     originals, decoded = shown.cpu().numpy(), _decoded(module, _encoded(module, shown))
     errors = np.square(decoded - originals).mean(axis=(1, 2, 3))
@@ -117,8 +117,9 @@ def importance(module: Any, grid: FactorGrid, *, ax: Axes | None = None) -> Axes
         grid: the data set.
         ax: as for `traversals`.
     """
-    indices = np.random.default_rng(0).choice(grid.available, size=IMPORTANCE_CODES)
-    codes = _encoded(module, some_images(grid, IMPORTANCE_CODES, module)).float().cpu().numpy()
+    indices = _drawn(grid, IMPORTANCE_CODES)
+    parts = np.array_split(indices, IMPORTANCE_CODES // ENCODED_AT_ONCE)
+    codes = torch.cat([_encoded(module, _images(grid, part, module)) for part in parts]).float().cpu().numpy()
     factors = grid.factors(indices)
     varying = np.ptp(factors, axis=0) > 0
     names = [name for name, varies in zip(grid.space.names, varying, strict=True) if varies]
@@ -230,21 +231,24 @@ def curves(folders: str | Path | Iterable[str | Path], name: str = "loss", *, ax
     return axes
 
 
-def some_images(images: Tensor | FactorGrid, count: int, module: Any) -> Tensor:
-    """Return float images on a module's device: those given, or the first ``count`` of a fixed draw of a data set."""
-    device = getattr(module, "device", torch.device("cpu"))
-    if not isinstance(images, FactorGrid):
-        return images.to(device)
-    indices = np.random.default_rng(0).choice(images.available, size=IMPORTANCE_CODES)[:count]
-    found = torch.from_numpy(images.images(indices)).permute(0, 3, 1, 2)
-    return found.to(device).float() / images.scale
-
-
 def fit(axes: Axes, *, cells: bool = False) -> None:
     """Make a figure of one picture as large as its pixels take, or its ``cells`` with a number each."""
     rows, columns = axes.images[0].get_array().shape[:2]  # type: ignore[union-attr]
     width, height = (0.5 * columns + 2.5, 0.4 * rows + 1.1) if cells else (columns / 75 + 0.9, rows / 75 + 0.5)
     axes.figure.set_size_inches(width, height)  # type: ignore[union-attr]
+
+
+def _drawn(grid: FactorGrid, count: int) -> NDArray[np.int64]:
+    return np.random.default_rng(0).choice(grid.available, size=count)
+
+
+def _images(images: Tensor | FactorGrid, indices: NDArray[np.int64] | None, module: Any) -> Tensor:
+    """Float images on a module's device: those given, or some of a data set."""
+    device = getattr(module, "device", torch.device("cpu"))
+    if not isinstance(images, FactorGrid):
+        return images.to(device)
+    chosen = _drawn(images, TRAVERSAL_CODES) if indices is None else indices
+    return torch.from_numpy(images.images(chosen)).permute(0, 3, 1, 2).to(device).float() / images.scale
 
 
 @torch.no_grad()

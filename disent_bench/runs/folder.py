@@ -46,7 +46,7 @@ class RunKey:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Files of one run: config.yaml, last.ckpt, metrics.jsonl, two pictures, TensorBoard events, result.json;
+    """Files of one run: config.yaml, last.ckpt, metrics.jsonl, pictures, TensorBoard events, result.json;
     scores/ if it was scored again in another way; output.log if it was part of a study.
 
     ``config.yaml`` is all that is needed to run, resume or load it. ``result.json`` exists if and only if the run is
