@@ -277,8 +277,8 @@ def test_every_study_resolves(path: Path) -> None:
 
 def test_a_study_names_the_runs_that_one_would_type(root: Path) -> None:
     study = read_study(root / "experiments" / "studies" / "gromov_monge.yaml")
-    changes = {"steps": 2000, "methods.gmg.side": "encoder"}
-    typed = resolve("gmg", "dsprites", "quick", overrides={**changes, "evaluate_every": 0})
+    changes = {"steps": 2000, "methods.dst.side": "encoder"}
+    typed = resolve("dst", "dsprites", "quick", overrides={**changes, "evaluate_every": 0})
     configs = [variant.config for variant in resolve_study(study)]
     assert [config.key("data") for config in configs].count(typed.key("data")) == 1
     assert typed in configs
