@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ from disent_bench.leaderboard.frame import published_folder
 from disent_bench.leaderboard.records import read_records
 from disent_bench.leaderboard.statistics import aggregate
 from disent_bench.leaderboard.tables import HEADINGS, tables
+from disent_bench.runs.folder import RunFolder
 
 IMPORTANCE_CODES = 2000
 TRAVERSAL_CODES = 512
@@ -193,8 +193,9 @@ def scores(
         axes.text(1.01, row, f"n {len(values)}", transform=axes.get_yaxis_transform(), va="center", fontsize=7)
         labels.append("\n".join(textwrap.wrap(line.label, LABEL_WIDTH)))
     for label, reference in found[0].untrained.items():
-        axes.axvline(reference[score], color="grey", linestyle=":", label=label)
-        axes.legend(fontsize=7, frameon=False)
+        if score in reference:
+            axes.axvline(reference[score], color="grey", linestyle=":", label=label)
+            axes.legend(fontsize=7, frameon=False)
     axes.set_yticks(range(len(labels)), labels, fontsize=7)
     axes.invert_yaxis()
     axes.set_xlabel(HEADINGS.get(score, score), fontsize=8)
@@ -218,8 +219,8 @@ def curves(folders: str | Path | Iterable[str | Path], name: str = "loss", *, ax
     """
     axes = _axes(ax)
     for folder in [folders] if isinstance(folders, str | Path) else folders:
-        path = Path(folder) / "metrics.jsonl"
-        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        run = RunFolder(Path(folder))
+        lines = run.logged() if run.metrics.exists() else []
         points = [(line["step"], line[name]) for line in lines if name in line]
         if not points:
             known = sorted({key for line in lines for key in line} - {"step"})

@@ -84,7 +84,6 @@ class ResizedGrid(FactorGrid):
         self.present = base.present
         self.nuisance = base.nuisance
         self.on_demand = base.on_demand
-        self._fingerprint = None
 
     @property
     def fingerprint(self) -> str:
@@ -120,4 +119,4 @@ def check_size(size: int) -> int:
 
 def with_size(grid: FactorGrid, size: int | None) -> FactorGrid:
     """Return the grid with images of height and width ``size``: itself if they have it, or none is asked for."""
-    return grid if size is None or grid.shape[:2] == (check_size(size), size) else ResizedGrid(grid, size)
+    return grid if size is None or grid.shape[:2] == (size, size) else ResizedGrid(grid, size)

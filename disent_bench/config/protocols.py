@@ -69,7 +69,13 @@ def named_scores(name: str, changes: Mapping[str, Any] = MappingProxyType({})) -
         ValueError: if there is none of this name, or a change is unknown or bad.
     """
     if name in protocol_names():
-        return ScoreProtocol.from_mapping(name, {**load_protocol(name).scores, **changes})
+        return ScoreProtocol.from_mapping(name, merged(load_protocol(name).scores, changes))
     if name in PROTOCOLS:
         return ScoreProtocol.from_mapping(name, changes)
     raise unknown_name("protocol", name, {*protocol_names(), *PROTOCOLS})
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``changes``, mappings within mappings merged likewise."""
+    both = {key: merged(base[key], changes[key]) for key in base if isinstance(changes.get(key), Mapping)}
+    return {**base, **changes, **both}

@@ -20,7 +20,7 @@ from disent_bench.config.method import (
     training_of,
     with_base,
 )
-from disent_bench.config.protocols import Protocol, load_protocol
+from disent_bench.config.protocols import Protocol, load_protocol, merged
 from disent_bench.config.run import RunConfig
 from disent_bench.config.settings import SCHEDULE_NAMES, TRAINING_NAMES, Settings
 from disent_bench.config.versions import versions_of
@@ -108,7 +108,7 @@ def score_protocol(protocol: Protocol, changes: Mapping[str, Any]) -> ScoreProto
         ValueError: if a key is unknown.
     """
     own = _nested(changes).get("scores", {})
-    found = ScoreProtocol.from_mapping(protocol.name, _merged({**protocol.scores, "version": protocol.version}, own))
+    found = ScoreProtocol.from_mapping(protocol.name, merged({**protocol.scores, "version": protocol.version}, own))
     if not found.scores:
         raise ValueError("scores.scores is empty; name at least one")
     return found
@@ -189,8 +189,3 @@ def _nested(dotted: Mapping[str, Any]) -> Tree:
             branch = branch.setdefault(part, {})
         branch[last] = value
     return tree
-
-
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:
-    both = {key: _merged(base[key], changes[key]) for key in base if isinstance(changes.get(key), Mapping)}
-    return {**base, **changes, **both}

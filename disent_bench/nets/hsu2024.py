@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import pairwise
 
 import torch
@@ -11,7 +10,7 @@ from torch.nn.functional import gelu, instance_norm, interpolate
 
 from disent_bench.registry import register_network
 
-SIDE, STAGES = 64, 4
+SIDE = 64
 WIDTHS = (32, 64, 128, 256, 512)
 CONDITION = 256
 
@@ -133,11 +132,13 @@ def build_pair(
     return Encoder(widths, channels, num_features), Decoder(widths, CONDITION // part, channels, latent_dim)
 
 
-def _register(name: str, title: str, part: int) -> None:
-    build = partial(build_pair, part)
-    build.__doc__, build.__module__, build.__qualname__ = title, __name__, f"build_pair[{name}]"  # type: ignore[attr-defined]
-    register_network(name, paper="arXiv:2404.10282")(build)
+@register_network("hsu2024", paper="arXiv:2404.10282")
+def build_whole(image_shape: tuple[int, int, int], latent_dim: int, num_features: int) -> tuple[Encoder, Decoder]:
+    """Tripod's: residual blocks, instance norm, a decoder modulated by latents (Hsu et al. 2024)."""
+    return build_pair(1, image_shape, latent_dim, num_features)
 
 
-_register("hsu2024", "Tripod's: residual blocks, instance norm, a decoder modulated by latents (Hsu et al. 2024).", 1)
-_register("hsu2024_quarter", "As hsu2024 with a quarter of its widths, for processors without a GPU (ours).", 4)
+@register_network("hsu2024_quarter", paper="arXiv:2404.10282")
+def build_quarter(image_shape: tuple[int, int, int], latent_dim: int, num_features: int) -> tuple[Encoder, Decoder]:
+    """As hsu2024 with a quarter of its widths, for processors without a GPU (ours)."""
+    return build_pair(4, image_shape, latent_dim, num_features)

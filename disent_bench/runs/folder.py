@@ -117,6 +117,22 @@ class RunFolder:
                 continue  # half a line: the process was killed while it wrote
         return 0
 
+    def logged(self) -> list[dict[str, Any]]:
+        """Return all that was logged, a dictionary a line; without the half line of a process that was killed.
+
+        Raises:
+            OSError: if there is no log.
+        """
+        found = []
+        for line in self.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                values = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(values, dict) and "step" in values:
+                found.append(values)
+        return found
+
     def is_scored(self, scoring: Scoring) -> bool:
         """Whether the run is done and was scored in this way.
 

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 
 import disent_bench as db
 from disent_bench.cli.main import main
+from disent_bench.config import protocols
 
 FEW = {"steps": 4, "batch_size": 8, "evaluate_every": 0, "scores.scores": ("mig",), "scores.num_train": 200}
 SCORES = {"scores": ["mig", "dci"], "num_train": 400, "num_test": 200}
@@ -119,6 +120,13 @@ def test_a_run_s_module_is_scored_with_its_decodings(runs: Path, data_dir: Path)
     assert found.scores["reconstruction_mse"] > 0
 
 
+def test_a_changed_setting_of_a_score_leaves_the_protocol_s_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = {"scores": ["dci"], "dci": {"backend": "sklearn"}}
+    monkeypatch.setattr(protocols, "load_protocol", lambda name: protocols.Protocol(name, 1, "", "", scores=written))
+    changed = protocols.named_scores("quick", {"dci": {"seed": 3}})
+    assert changed.options("dci") == {"backend": "sklearn", "seed": 3}
+
+
 def test_codes_that_do_not_fit_are_one_line(data_dir: Path) -> None:
     with pytest.raises(ValueError, match=r"codes have shape \(3, 2\); toy_grid needs \(4608, d\)"):
         db.score(np.zeros((3, 2)), "toy_grid", data_dir=data_dir)
@@ -126,7 +134,7 @@ def test_codes_that_do_not_fit_are_one_line(data_dir: Path) -> None:
         db.score(np.zeros((3, 2)), "toy_grid", protocol="quik", data_dir=data_dir)
 
 
-def test_scores_over_seeds_and_curves(runs: Path) -> None:
+def test_scores_over_seeds_and_curves(runs: Path, tmp_path: Path) -> None:
     axes = db.plots.scores(runs, "mig", ax=Figure().subplots())
     frame = db.results(runs)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["beta_vae", "vae"]
@@ -137,6 +145,10 @@ def test_scores_over_seeds_and_curves(runs: Path) -> None:
     folders = sorted(runs.glob("quick/toy_grid/vae/*/seed-*"))
     axes = db.plots.curves(folders, "scores/mig", ax=Figure().subplots())
     assert [list(line.get_xdata()) for line in axes.lines] == [[0, 4], [0, 4]]
+    half = tmp_path / "vae" / "key" / "seed-0"
+    half.mkdir(parents=True)
+    (half / "metrics.jsonl").write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "loss": 1.0}\n{"step": 3, "lo')
+    assert list(db.plots.curves(half, ax=Figure().subplots()).lines[0].get_ydata()) == [2, 1]
     with pytest.raises(ValueError, match=r"has logged no 'losss'; it has scores/mig"):
         db.plots.curves(folders[0], "losss")
     with pytest.raises(ValueError, match="no run has a score 'dci'"):
