@@ -67,7 +67,9 @@ def run(
     """
     load_plugins(plugins)
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in (set or {}).items()}
-    config = resolve(method, dataset, protocol, source=source, overrides=given, plugins=plugins, device=device)
+    config = resolve(
+        method, dataset, protocol, source=source, overrides=given, plugins=plugins, device=device, data_dir=data_dir
+    )
     wanted = parse_seeds(str(seeds) if isinstance(seeds, int | str) else ",".join(map(str, seeds)), "seeds")
     folder = None if data_dir is None else Path(data_dir)
     return run_seeds(config, wanted, runs=runs, data_dir=folder, accelerator=device, loggers=loggers, debug=debug)

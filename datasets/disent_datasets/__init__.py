@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from disent_datasets import dsprites, lookalike
-from disent_datasets.catalogue import data_folder, info, is_prepared, load, names, prepare, verify
+from disent_datasets.catalogue import data_folder, import_data, info, is_prepared, load, names, prepare, verify
 from disent_datasets.comparison import Difference, compare
 from disent_datasets.errors import DamagedError, DataError, MissingError
 from disent_datasets.factors import FactorSpace
@@ -37,6 +37,7 @@ __all__ = [
     "dsprites",
     "grid_from_arrays",
     "grid_from_folder",
+    "import_data",
     "info",
     "is_prepared",
     "load",

@@ -9,30 +9,80 @@ import os
 import pkgutil
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from disent_datasets.errors import DataError
 from disent_datasets.grid import FactorGrid
+from disent_datasets.imported import Imported, import_files, imported
 from disent_datasets.registry import REGISTERED, Entry, Factory
 from disent_datasets.request import DatasetInfo, Request
 from disent_datasets.resized import check_size, with_size
 from disent_datasets.storage.stored import read
 
 
-def names() -> list[str]:
-    """Names of all registered data sets, sorted."""
-    return sorted(_registered())
+def names(data_dir: str | Path | None = None) -> list[str]:
+    """Names of all data sets, sorted: those that are registered, and those imported into the data folder."""
+    return sorted(_known(data_dir))
 
 
-def info(name: str) -> DatasetInfo:
+def info(name: str, data_dir: str | Path | None = None) -> DatasetInfo:
     """What is known about a data set without loading it.
 
     Raises:
         ValueError: if no data set has this name.
     """
-    return _lookup(name).info
+    return _lookup(name, data_dir).info
+
+
+def import_data(
+    name: str,
+    file: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    factors: str | Path | None = None,
+    factor_names: Sequence[str] = (),
+    bins: Mapping[str, int] | None = None,
+    title: str = "",
+    licence: str = "",
+    citation: str = "",
+) -> Imported:
+    """Store images and factors of your own as a data set, which everything here then knows by its name.
+
+    Args:
+        name: what it is to be called: a-z, 0-9, _ and -.
+        file: an .npz or .h5 file with arrays ``images`` and ``factors``, or a folder of pictures with a ``factors.csv``
+            that names each in its column ``file``. Images are square, grey or RGB: of 8 or 16 bit, or real numbers of
+            0..1 in arrays (n, h, w), (n, h, w, c) or (n, c, h, w). Factors are numbers or words; their distinct values,
+            in order, become ``0 .. size - 1``.
+        data_dir: data folder, as for `load`.
+        factors: a CSV file with a column for each factor, if they are not with the images.
+        factor_names: columns to take, or, of an array without names, what its columns are called.
+        bins: factors to be cut into so many intervals of equal width. Of images that share a combination then, the
+            first is kept.
+        title: the name as papers write it.
+        licence: of the images.
+        citation: whom to cite.
+
+    Raises:
+        ValueError: if the name is taken or cannot be one, or ``bins`` names no factor.
+        DataError: if the files do not hold that, or cannot be stored.
+    """
+    _import_sets()
+    if name in REGISTERED:
+        raise ValueError(f"name: there is a data set {name} already; take another name")
+    return import_files(
+        name,
+        file,
+        data_folder(data_dir),
+        factors=factors,
+        factor_names=factor_names,
+        bins=bins,
+        title=title,
+        licence=licence,
+        citation=citation,
+    )
 
 
 def load(
@@ -144,15 +194,15 @@ def data_folder(data_dir: str | Path | None = None) -> Path:
 
 
 def _request(name: str, data_dir: str | Path | None, source: str | None, verify: bool) -> tuple[Request, Factory]:
-    known, factory = _lookup(name)
+    known, factory = _lookup(name, data_dir)
     source = source or known.sources[0]
     if source not in known.sources:
         raise ValueError(f"source: data set {name!r} has no source {source!r}; known: {', '.join(known.sources)}")
     return Request(known, source, data_folder(data_dir), verify), factory
 
 
-def _lookup(name: str) -> Entry:
-    known = _registered()
+def _lookup(name: str, data_dir: str | Path | None) -> Entry:
+    known = _known(data_dir)
     if name not in known:
         close = difflib.get_close_matches(str(name), known, n=1)
         guess = f", did you mean {close[0]!r}?" if close else ";"
@@ -160,9 +210,15 @@ def _lookup(name: str) -> Entry:
     return known[name]
 
 
-def _registered() -> dict[str, Entry]:
+def _known(data_dir: str | Path | None) -> dict[str, Entry]:
     _import_sets()
-    return REGISTERED
+    found = imported(data_folder(data_dir))
+    if taken := sorted(found.keys() & REGISTERED.keys()):
+        raise ValueError(
+            f"data set {taken[0]!r} is registered, and another was imported under its name; rename the folder "
+            f"{data_folder(data_dir) / taken[0]}"
+        )
+    return REGISTERED | found
 
 
 @functools.cache

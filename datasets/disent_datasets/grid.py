@@ -51,14 +51,14 @@ class SparseImages:
     """The images that there are of a factor space of which most combinations have none; of those there are zeros.
 
     Args:
-        images: uint8 (n, h, w, c).
+        images: uint8 (n, h, w, c), or `PackedImages`.
         numbers: the number of each, ascending.
         size: combinations of the factors.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, images: NDArray[np.uint8], numbers: NDArray[np.int64], size: int) -> None:
+    def __init__(self, images: NDArray[np.uint8] | PackedImages, numbers: NDArray[np.int64], size: int) -> None:
         self.images = images
         self.numbers = numbers
         self.shape = (size, *images.shape[1:])

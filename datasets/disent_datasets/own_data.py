@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from disent_datasets.errors import DataError
 from disent_datasets.grid import FactorGrid, SparseImages
+from disent_datasets.own_files import as_values, read_picture, read_rows
 from disent_datasets.request import Request
 
 SPARSE = 4
 """Combinations for each image from which on only the images that there are are held."""
 LARGEST_SPACE = 500_000_000
 """Combinations of factors; which of them have an image takes a byte each."""
-CHANNELS = {"1": 1, "L": 1, "P": 3, "RGB": 3}
-"""Channels of the kinds of pictures that are read (Pillow's names)."""
 
 
 def grid_from_arrays(request: Request, images: NDArray[np.uint8], factors: ArrayLike) -> FactorGrid:
@@ -107,7 +104,7 @@ def grid_from_folder(
         DataError: if something is missing, cannot be read, or does not fit what was registered.
     """
     folder = Path(folder)
-    rows = _rows(folder / table, [file_column, *request.info.space.names])
+    rows = read_rows(folder / table, [file_column, *request.info.space.names])
     columns = zip(request.info.space.names, request.info.space.sizes, strict=True)
     factors = [_indices([row[name] for row in rows], name, size, folder / table) for name, size in columns]
     images = np.empty((len(rows), *request.info.shape), np.uint8)
@@ -116,32 +113,9 @@ def grid_from_folder(
     return grid_from_arrays(request, images, np.stack(factors, axis=1))
 
 
-def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [column for column in columns if column not in (reader.fieldnames or [])]
-            rows = list(reader)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is no CSV file ({error})") from error
-    if missing:
-        raise DataError(f"{path}: need the columns {', '.join(columns)} in the first line, {missing[0]!r} is missing")
-    for number, row in enumerate(rows, start=2):
-        if any(row[column] in (None, "") for column in columns):
-            raise DataError(f"{path}: line {number} is incomplete")
-    if not rows:
-        raise DataError(f"{path} names no images")
-    return rows
-
-
 def _indices(texts: list[str], name: str, size: int, path: Path) -> NDArray[np.int64]:
     """Values of one factor as indices; see `grid_from_folder`."""
-    try:
-        values: NDArray[np.generic] = np.array([float(text) for text in texts])
-    except ValueError:
-        values = np.array(texts)
+    values = as_values(texts)
     if values.dtype.kind == "f" and np.isin(values, np.arange(size)).all():
         return values.astype(np.int64)
     distinct, indices = np.unique(values, return_inverse=True)
@@ -151,19 +125,12 @@ def _indices(texts: list[str], name: str, size: int, path: Path) -> NDArray[np.i
 
 
 def _read(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            mode, size = picture.mode, picture.size
-            pixels = np.asarray(picture.convert("L" if shape[2] == 1 else "RGB"))
-    except FileNotFoundError:
-        raise DataError(f"{path} is not there, though the table names it") from None
-    except (UnidentifiedImageError, OSError) as error:
-        raise DataError(f"{path} cannot be read as a picture ({error})") from error
-    if (size[1], size[0], CHANNELS.get(mode)) != shape:
+    picture = read_picture(path)
+    if picture.shape != shape or picture.dtype != np.uint8:
+        height, width, channels = picture.shape
+        kind = "RGB" if channels == 3 else "L" if picture.dtype == np.uint8 else "I;16"
         raise DataError(
-            f"{path} is {size[1]} x {size[0]} pixels high and wide, kind {mode}; registered are images {shape}: "
-            "convert it, or register the data set with the shape of the images"
+            f"{path} is {height} x {width} pixels high and wide, kind {kind}; registered are images {shape}: convert "
+            "it, or register the data set with the shape of the images"
         )
-    return pixels.reshape(shape)
+    return picture

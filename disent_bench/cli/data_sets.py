@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import disent_datasets
 from disent_datasets import DatasetInfo, MissingError, names
+from disent_datasets.imported import SOURCE
 
-__all__ = ["listing", "names", "prepare", "verify"]
+__all__ = ["import_own", "listing", "names", "prepare", "verify"]
+
+VALUES_SHOWN = 6
+"""Values of a factor that are written out."""
 
 
 def listing(data_dir: Path | None = None) -> str:
     """Return every data set with its sources, whether each is prepared, images, licence and citation."""
     lines = []
-    for name in names():
-        info = disent_datasets.info(name)
+    for name in names(data_dir):
+        info = disent_datasets.info(name, data_dir)
         height, width, channels = info.shape
         sources = [f"{source} ({_state(info, source, data_dir)})" for source in info.sources]
         factors = ", ".join(f"{n} {s}" for n, s in zip(info.space.names, info.space.sizes, strict=True))
         lines += [
-            f"{name}: {info.title}, {info.space.size:,} images {height}x{width}x{channels}",
+            f"{name}: {info.title}, {_images(info)} {height}x{width}x{channels}",
             f"  factors: {factors}",
             *([f"  sampled anew for each batch: {info.nuisance}"] if info.nuisance else []),
             f"  sources: {', '.join(sources)}",
@@ -30,12 +35,41 @@ def listing(data_dir: Path | None = None) -> str:
     return "\n".join([*lines, f"data folder: {disent_datasets.data_folder(data_dir)}"])
 
 
+def import_own(name: str, file: str | Path, *, bins: Sequence[str] = (), **options: Any) -> str:
+    """Store images and factors of the user's as a data set, and return lines about it.
+
+    Args:
+        name: what it is to be called.
+        file: the images.
+        bins: as typed, ``size=10``.
+        options: others of `disent_datasets.import_data`.
+
+    Raises:
+        ValueError, DataError: as of `disent_datasets.import_data`.
+    """
+    counts = {}
+    for each in bins:
+        factor, _, count = each.rpartition("=")
+        if not factor or not count.isdecimal():
+            raise ValueError(f"--bins takes FACTOR=NUMBER, such as size=10, not {each!r}")
+        counts[factor] = int(count)
+    made = disent_datasets.import_data(name, file, bins=counts, **options)
+    height, width, channels = made.info.shape
+    lines = [f"{name} is imported: {made.count:,} images {height}x{width}x{channels}"]
+    for factor, values in made.values.items():
+        shown = [*values[: VALUES_SHOWN - 2], "...", values[-1]] if len(values) > VALUES_SHOWN else values
+        lines.append(f"  {factor}: {len(values)} values, {', '.join(shown)}")
+    lines += [f"  {note}" for note in made.notes]
+    elsewhere = f" --data-dir {options['data_dir']}" if options.get("data_dir") else ""
+    return "\n".join([*lines, f"use it as any other: disent-bench run --method beta_vae --dataset {name}{elsewhere}"])
+
+
 def prepare(
     name: str, data_dir: Path | None = None, source: str | None = None, *, files: Sequence[str | Path] = ()
 ) -> str:
     """Make and store a data set, from ``files`` if they are given, and return a line about it."""
     grid = disent_datasets.load(name, data_dir=data_dir, source=source, files=files)
-    info = disent_datasets.info(name)
+    info = disent_datasets.info(name, data_dir)
     if grid.source in info.on_demand:
         return f"{name} ({grid.source}) is ready: {len(grid):,} images; {_on_demand(info)}"
     return f"{name} ({grid.source}) is ready: {len(grid):,} images, SHA-256 {grid.fingerprint}"
@@ -50,7 +84,7 @@ def verify(name: str, data_dir: Path | None = None, source: str | None = None) -
         ValueError: if there is no such data set or source.
         DataError: if nothing is stored, though it could be, or something is damaged.
     """
-    info = disent_datasets.info(name)
+    info = disent_datasets.info(name, data_dir)
     grids, missing = [], []
     for each in [source] if source else info.sources:
         if each in info.on_demand:
@@ -88,6 +122,13 @@ def _state(info: DatasetInfo, source: str, data_dir: Path | None) -> str:
         return f"stored, {_size(info)}"
     needs = f"; needs files from {info.page}" if source in info.needs_files else ""
     return f"not yet prepared, {_size(info)}{needs}"
+
+
+def _images(info: DatasetInfo) -> str:
+    count, combinations = info.space.size, ""
+    if info.stored is not None and info.sources == (SOURCE,) and info.stored.space.size < count:
+        count, combinations = info.stored.space.size, f" of {count:,} combinations"
+    return f"{count:,} images{combinations}"
 
 
 def _size(info: DatasetInfo) -> str:

@@ -40,6 +40,7 @@ def resolve(
     overrides: Mapping[str, Any] | None = None,
     plugins: Sequence[str | Path] = (),
     device: str = "auto",
+    data_dir: str | Path | None = None,
 ) -> RunConfig:
     """Resolve what the user typed into a `RunConfig`.
 
@@ -52,7 +53,7 @@ def resolve(
         ValueError: if a name or key is unknown or a value is bad; the message says what would work.
     """
     names, chosen, computing = parse_method(method), load_protocol(protocol), torch_device(device)
-    sources = disent_datasets.info(dataset).sources
+    sources = disent_datasets.info(dataset, data_dir).sources
     if source is not None and source not in sources:
         raise ValueError(f"data set '{dataset}' has no source '{source}'; known: {', '.join(sources)}")
     parts = with_base(names)
@@ -96,7 +97,7 @@ def resolve(
         terms={} if model is None else model.objective.settings(),
         scores=score_protocol(chosen, of_scores),
         changes=changes,
-        versions=versions_of(parts, model, settings, dataset),
+        versions=versions_of(parts, model, settings, disent_datasets.info(dataset, data_dir)),
         plugins=tuple(str(path) for path in plugins),
     )
 

@@ -11,7 +11,7 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
-import disent_datasets
+from disent_datasets import DatasetInfo
 
 from disent_bench.config.method import Model, is_module
 from disent_bench.config.settings import Settings
@@ -24,7 +24,9 @@ TRAINING_LOOP = 1
 OURS = ("disent_bench", "disent_datasets", "disent_metrics")
 
 
-def versions_of(parts: Sequence[str], model: Model | None, settings: Settings, dataset: str) -> dict[str, int | str]:
+def versions_of(
+    parts: Sequence[str], model: Model | None, settings: Settings, dataset: DatasetInfo
+) -> dict[str, int | str]:
     """Return the version of each registered thing that enters the training of a sum, by kind and name.
 
     A number is the version that ours carry. What a plug-in registered adds a hash of its file and of all files of the
@@ -34,7 +36,7 @@ def versions_of(parts: Sequence[str], model: Model | None, settings: Settings, d
         parts: names of the recipes, or of the LightningModule.
         model: what the recipes build; None for a LightningModule.
         settings: of the training.
-        dataset: name of the data set.
+        dataset: the data set.
     """
     used: list[tuple[Registry, str]] = [(METHODS, name) for name in parts]
     if model is not None:
@@ -45,7 +47,7 @@ def versions_of(parts: Sequence[str], model: Model | None, settings: Settings, d
     for registry, entry in entries:
         if registry is not METHODS or is_module(entry.name):
             found[f"{registry.kind} {entry.name}"] = entry.version
-    found[f"data {dataset}"] = disent_datasets.info(dataset).version
+    found[f"data {dataset.name}"] = dataset.version
     origins = [_origin(entry) for _, entry in entries]
     return found | {f"code {name}": digest for name, digest in sorted(o for o in origins if o is not None)}
 

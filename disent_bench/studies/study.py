@@ -101,7 +101,7 @@ def read_study(path: Path) -> Study:
         )
 
 
-def resolve_study(study: Study, device: str = "auto") -> list[Variant]:
+def resolve_study(study: Study, device: str = "auto", data_dir: Path | None = None) -> list[Variant]:
     """Resolve every method on every data set, data set by data set.
 
     Raises:
@@ -114,7 +114,13 @@ def resolve_study(study: Study, device: str = "auto") -> list[Variant]:
             named = f"{method} [{settings_text(settings)}]" if settings else method
             with _blamed(study.path), _blamed(named):
                 config = resolve(
-                    method, dataset, study.protocol, overrides=overrides, plugins=study.plugins, device=device
+                    method,
+                    dataset,
+                    study.protocol,
+                    overrides=overrides,
+                    plugins=study.plugins,
+                    device=device,
+                    data_dir=data_dir,
                 )
                 same = (config.dataset, config.key(""), config.scoring.key)
                 if same in variants:
@@ -143,7 +149,7 @@ def run_study(
     if num_workers < 1:
         raise ValueError(f"--workers is at least 1, not {num_workers}")
     launch = launcher(launcher_name)
-    variants = resolve_study(study, device)
+    variants = resolve_study(study, device, data_dir)
     grids: dict[tuple[str, int | None], FactorGrid] = {}
     for variant in variants:
         with _blamed(study.path), _blamed(variant.label):

@@ -181,3 +181,40 @@ def test_every_data_set_says_whose_it_is() -> None:
         assert info.licence, name
         assert info.citation, name
         assert info.page or not info.needs_files, name
+
+
+def test_import_is_one_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    factors = [[a, b] for a in range(2) for b in range(3)]
+    np.savez(tmp_path / "six.npz", images=IMAGES, factors=factors, factor_names=["side", "hue"])
+    given = ["data", "import", "six", "--file", str(tmp_path / "six.npz"), "--data-dir", str(tmp_path)]
+    assert main(given) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "six is imported: 6 images 4x4x3",
+        "  side: 2 values, 0, 1",
+        "  hue: 3 values, 0, 1, 2",
+        f"use it as any other: disent-bench run --method beta_vae --dataset six --data-dir {tmp_path}",
+    ]
+    assert "six: six, 6 images 4x4x3\n" in data_sets.listing(tmp_path)
+    assert main(["data", "verify", "six", "--data-dir", str(tmp_path)]) == 0
+    assert "six (imported) is intact" in capsys.readouterr().out
+    for changed, said in [
+        (given, "six is imported already"),
+        ([*given[:2], "seven", *given[3:], "--bins", "hue"], "--bins takes FACTOR=NUMBER, such as size=10, not 'hue'"),
+        ([*given[:2], "seven", *given[5:]], "data import takes one --file"),
+        (["data", "verify", "six", "--licence", "CC0"], "--licence goes with data import, not with data verify"),
+    ]:
+        assert main(changed) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_what_is_imported_is_trained_on_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 64, 64), dtype=np.uint8)
+    np.savez(tmp_path / "five.npz", images=images, factors=[[0, 0], [0, 1], [1, 0], [1, 1], [2, 1]])
+    elsewhere = ["--data-dir", str(tmp_path)]
+    assert main(["data", "import", "five", "--file", str(tmp_path / "five.npz"), *elsewhere]) == 0
+    assert "  1 of 6 combinations have no image" in capsys.readouterr().out
+    settings = ["steps=2", "batch_size=4", "scores.scores=[mig]", "scores.num_train=20", "scores.num_test=20"]
+    given = ["run", "--method", "beta_vae", "--dataset", "five", "--runs", str(tmp_path / "runs"), "--set", *settings]
+    assert main([*given, *elsewhere]) == 0
+    assert main(given) == 2
+    assert "unknown data set 'five'" in capsys.readouterr().err

@@ -190,7 +190,7 @@ def binary_table(folder: Path) -> None:
             r"3\.png is 96 x 32 pixels high and wide, kind RGB; registered are images \(64, 64, 3\): convert",
         ),
         (make_grey, r"3\.png is .* kind L; registered are"),
-        (make_transparent, r"3\.png is .* kind RGBA; registered are"),
+        (make_transparent, r"3\.png has transparency \(kind RGBA\); put it on a background"),
         (remove_picture, r"3\.png is not there, though the table names it"),
         (remove_table, r"factors\.csv cannot be read \(No such file"),
         (binary_table, r"factors\.csv is no CSV file"),

@@ -55,7 +55,7 @@ def stored_grid(request: Request, origin: Callable[[], Origin], *, rebuild: bool
         if not rebuild:
             raise DataError(f"{error}; delete it to have it made again from the original") from None
         warnings.warn(f"{error}; making it again", stacklevel=2)
-    with _storing(request):
+    with storing(request):
         request.folder.mkdir(parents=True, exist_ok=True)
         waiting = f"waiting for another process that makes {request.info.name} ({request.source})"
         with exclusive(request.folder / f".{request.source}.lock", waiting):
@@ -194,7 +194,7 @@ def _sha256(path: Path) -> str:
 
 
 @contextmanager
-def _storing(request: Request) -> Iterator[None]:
+def storing(request: Request) -> Iterator[None]:
     """Turn what the system says about a folder into one line that says what would work."""
     try:
         yield

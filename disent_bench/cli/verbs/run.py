@@ -48,6 +48,7 @@ def main(given: Namespace) -> int:
         overrides=overrides,
         plugins=given.plugin,
         device=given.device,
+        data_dir=given.data_dir,
     )
     outcomes = run_seeds(
         config,
