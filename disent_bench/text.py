@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from typing import Any
 
@@ -24,6 +25,12 @@ def shortened(text: str, longest: int = LONGEST) -> str:
         return text
     half = (longest - 5) // 2
     return f"{text[:half]} ... {text[-half:]}"
+
+
+def natural(text: object) -> list[tuple[int, float, str]]:
+    """A key that sorts numbers within words by their size: ``gamma=5`` before ``gamma=25``."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", str(text))
+    return [(0, float(part), "") if place % 2 else (1, 0.0, part) for place, part in enumerate(parts) if part]
 
 
 def strict(value: Any) -> Any:

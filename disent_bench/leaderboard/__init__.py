@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 class _Called(ModuleType):
     """``disent_bench.leaderboard`` is this package, and by the name users know also the function that makes one."""
 
-    def __call__(self, runs: str | Path | None = None) -> Leaderboard:
+    def __call__(self, runs: str | Path | None = None, *, all: bool = False) -> Leaderboard:
         from disent_bench.leaderboard.frame import Leaderboard
 
-        return Leaderboard(runs)
+        return Leaderboard(runs, all=all)
 
 
 sys.modules[__name__].__class__ = _Called

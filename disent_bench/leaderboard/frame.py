@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from disent_bench.leaderboard.records import Record, read_records, settings_text
 from disent_bench.leaderboard.render import render
 from disent_bench.leaderboard.statistics import Row, aggregate
+from disent_bench.leaderboard.versions import latest
 
 if TYPE_CHECKING:
     import pandas
@@ -20,7 +21,7 @@ def results(runs: str | Path | None = None) -> pandas.DataFrame:
 
     Columns: what tells runs apart, ``scoring`` (score protocol and version), ``state``, ``failure``, ``changes`` (what
     the user set), each score by its name and its untrained value as ``untrained_<name>``, ``steps``,
-    ``training_seconds``, ``steps_per_second``, ``disent_bench``, ``torch``, ``device``, and ``folder``.
+    ``training_seconds``, ``steps_per_second``, ``disent_bench``, ``torch``, ``device``, ``label`` and ``folder``.
 
     Args:
         runs: the folder; the published results that come with the package if None.
@@ -38,11 +39,13 @@ class Leaderboard:
 
     Args:
         runs: the folder; the published results that come with the package if None.
+        all: also runs with older versions of a plug-in, of which there are newer ones.
     """
 
-    def __init__(self, runs: str | Path | None = None) -> None:
+    def __init__(self, runs: str | Path | None = None, *, all: bool = False) -> None:
         self.folder = published_folder() if runs is None else Path(runs)
-        self.rows = aggregate(read_records(self.folder))
+        rows = aggregate(read_records(self.folder))
+        self.rows = rows if all else latest(rows)
 
     def to_frame(self) -> pandas.DataFrame:
         """Return one row per method, settings and way of scoring.
@@ -91,13 +94,14 @@ def _line(record: Record) -> dict[str, Any]:
         "training_seconds": training.get("seconds"),
         "steps_per_second": training.get("steps_per_second"),
         **{name: environment.get(name) for name in ("disent_bench", "torch", "device")},
-        "folder": str(record.path.parent.parent if record.path.parent.name == "scores" else record.path.parent),
+        "label": record.label,
+        "folder": str(record.folder),
     }
 
 
 def _summary(row: Row) -> dict[str, Any]:
     line: dict[str, Any] = {name: getattr(row, name) for name in ("protocol", "dataset", "source", "method", "key")}
-    line |= {"scoring": row.scoring.label or row.protocol, "changes": settings_text(row.changes)}
+    line |= {"scoring": row.scoring.label or row.protocol, "changes": settings_text(row.changes), "label": row.label}
     line |= {"n": len(row.seeds), "failed": len(row.failures)}
     for name, score in row.scores.items():
         low, high = score.ci95 or (None, None)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from disent_bench.runs.folder import RunFolder
 from disent_bench.runs.result import Failure, Report, Result, Scoring
 from disent_bench.text import one_line
 
@@ -21,7 +22,8 @@ class Record:
 
     ``changes`` holds the settings that differ from the protocol's, ``errors`` the reason for each score that
     could not be computed, ``untrained`` the scores of the same network before training, ``failure`` why a
-    failed run has no result, ``notes`` what to know of the data, ``config`` the resolved configuration. ``training``
+    failed run has no result, ``notes`` what to know of the data, ``config`` the resolved configuration, ``label`` the
+    name that the user gave to the configuration. ``training``
     and ``environment`` are those of `disent_bench.runs.result.Result`; ``path`` is the file.
     """
 
@@ -42,7 +44,13 @@ class Record:
     config: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
     path: Path = field(default=Path(), compare=False)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run."""
+        return self.path.parent.parent if self.path.parent.name == "scores" else self.path.parent
 
     @property
     def configuration(self) -> tuple[str, ...]:
@@ -77,6 +85,7 @@ def read_records(
     for path in _files(runs):
         try:
             record = _record(path)
+            record = replace(record, label=RunFolder(record.folder).read_label())
         except (OSError, ValueError) as error:
             print(f"left out {path}: {one_line(error)}", file=sys.stderr)
             continue

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def render(
     runs: Path = Path("runs"),
     width: int | None = None,
     styled: bool = False,
+    names: Mapping[str, str] | None = None,
+    columns: Sequence[str] = (),
 ) -> str:
     """Return the leaderboard of ``rows`` as text that ends with a line end.
 
@@ -30,11 +33,20 @@ def render(
         runs: the folder that was read, named when there are no rows.
         width: columns of the terminal; by default the terminal's own, 80 without one.
         styled: mark the best mean in bold on the terminal; otherwise ``table`` marks it with a star.
+        names: what to call methods, lines and scores in formats for readers, by their own names.
+        columns: the scores to show, in this order; all if empty.
 
     Raises:
-        ValueError: if ``format`` is unknown.
+        ValueError: if ``format`` is unknown, or no row has one of the ``columns``.
     """
+    if columns and rows:
+        there = dict.fromkeys(name for row in rows for name in row.scores)
+        if missing := [name for name in columns if name not in there]:
+            raise unknown_name("column", missing[0], there)
+        rows = [replace(row, scores={name: row.scores[name] for name in columns if name in row.scores}) for row in rows]
     if format not in format_names():
         raise unknown_name("format", format, format_names())
-    text: str = import_module(f"disent_bench.leaderboard.formats.{format}").write(rows, Page(runs, width, styled))
+    text: str = import_module(f"disent_bench.leaderboard.formats.{format}").write(
+        rows, Page(runs, width, styled, names or {})
+    )
     return text

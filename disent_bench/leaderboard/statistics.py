@@ -40,7 +40,8 @@ class Row:
 
     ``seeds`` are the finished ones, ``failures`` gives the reason for each failed one, ``errors`` maps what
     could not be computed to the reason for each seed, ``untrained`` holds the finite untrained scores of the
-    finished seeds, ``notes`` are those of all seeds. The other fields are those of
+    finished seeds, ``notes`` are those of all seeds, ``finished`` says when the last seed was done (ISO 8601),
+    ``older`` how many rows of older versions of a plug-in were left out for this one. The other fields are those of
     `disent_bench.leaderboard.records.Record`.
     """
 
@@ -59,6 +60,9 @@ class Row:
     errors: dict[str, dict[int, str]]
     untrained: dict[str, tuple[float, ...]]
     notes: tuple[str, ...] = ()
+    label: str = ""
+    finished: str = ""
+    older: int = 0
 
 
 def aggregate(records: Iterable[Record]) -> list[Row]:
@@ -144,4 +148,6 @@ def _row(records: Sequence[Record]) -> Row:
         errors=dict(errors),
         untrained={name: tuple(value) for name, value in untrained.items()},
         notes=tuple(dict.fromkeys(note for record in done for note in record.notes)),
+        label=first.label,
+        finished=max((str(record.environment.get("finished", "")) for record in records), default=""),
     )

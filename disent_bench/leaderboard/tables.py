@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, TypeVar
 
 from disent_bench.leaderboard.records import score_changes, settings_text
 from disent_bench.leaderboard.statistics import Row, ScoreSummary
+from disent_bench.text import natural
 
 Cell = TypeVar("Cell")
 
@@ -66,8 +67,10 @@ class Table:
     footnotes: tuple[str, ...]
 
 
-def tables(rows: Iterable[Row]) -> list[Table]:
+def tables(rows: Iterable[Row], names: Mapping[str, str] | None = None) -> list[Table]:
     """Return one table per protocol, way of scoring, data set and source, sorted by these names.
+
+    ``names`` are those to be printed for methods, labels of lines and scores.
 
     Changed settings that several rows share stand in the title, others in the labels of their lines. Lines are sorted
     by method, unchanged settings first. A score of the training side (``..._train``) has no column where its
@@ -82,7 +85,7 @@ def tables(rows: Iterable[Row]) -> list[Table]:
     found = []
     for group, title in zip(ordered, titles, strict=True):
         rivals = [other[0] for other, same in zip(ordered, titles, strict=True) if same == title]
-        found.append(_table(group, _score_versions(group[0], rivals)))
+        found.append(_renamed(_table(group, _score_versions(group[0], rivals)), names or {}))
     return found
 
 
@@ -153,7 +156,7 @@ def _score_versions(row: Row, rivals: Sequence[Row]) -> str:
 def _table(rows: Sequence[Row], versions: str) -> Table:
     shared = _shared_changes(rows)
     labels = _labels(rows, shared)
-    order = sorted(range(len(rows)), key=lambda i: (rows[i].method, len(rows[i].changes), labels[i]))
+    order = sorted(range(len(rows)), key=lambda i: (rows[i].method, len(rows[i].changes), natural(labels[i])))
     rows, labels = [rows[i] for i in order], [labels[i] for i in order]
     columns = _columns(rows)
     best = {column.key: _best(column.key, rows) for column in columns}
@@ -176,6 +179,24 @@ def _table(rows: Sequence[Row], versions: str) -> Table:
     )
 
 
+def _renamed(table: Table, names: Mapping[str, str]) -> Table:
+    """The table with the user's names of lines (or of their methods) and scores."""
+
+    def of_line(line: Line) -> str:
+        method = line.row.method
+        if line.label in names or not line.label.startswith(method):
+            return names.get(line.label, line.label)
+        return names.get(method, method) + line.label.removeprefix(method)
+
+    columns = [replace(each, heading=names.get(each.key, each.heading)) for each in table.columns]
+    return replace(
+        table,
+        columns=tuple(columns),
+        lines=tuple(replace(line, label=of_line(line)) for line in table.lines),
+        footnotes=tuple(note for note in table.footnotes if not any(f" = {key}" in note for key in names)),
+    )
+
+
 def _shared_changes(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the changed settings that stand in the title: those of the scores, and all that several rows share."""
     changes = rows[0].changes
@@ -189,14 +210,16 @@ def _shared_changes(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _labels(rows: Sequence[Row], shared: Mapping[str, Any]) -> list[str]:
-    """Name rows by method and settings not ``shared``; those that share a name add what else they differ in."""
-    told = [{name: value for name, value in row.changes.items() if name not in shared} for row in rows]
-    names = [(row.method, settings_text(changes)) for row, changes in zip(rows, told, strict=True)]
+    """Name rows by the user's label, or by method and settings not ``shared``; rows of one name add how they differ."""
+    told = [
+        {} if row.label else {name: value for name, value in row.changes.items() if name not in shared} for row in rows
+    ]
+    names = [(row.label or row.method, settings_text(changes)) for row, changes in zip(rows, told, strict=True)]
     labels = []
     for row, changes, name in zip(rows, told, names, strict=True):
         rivals = [other for other, same in zip(rows, names, strict=True) if same == name]
         said = ", ".join(text for text in (settings_text(changes), _difference(row, rivals)) if text)
-        labels.append(f"{row.method} [{said}]" if said else row.method)
+        labels.append(f"{name[0]} [{said}]" if said else name[0])
     return labels
 
 
@@ -299,7 +322,8 @@ def _abbreviations(columns: Sequence[Column]) -> list[str]:
 def _reasons(line: Line, columns: Sequence[Column]) -> list[str]:
     """Say which seeds failed and which scores are missing, once per reason."""
     row = line.row
-    said = _by_reason(row.failures, "failed")
+    said = [f"older versions left out ({row.older}); --all shows them"] if row.older else []
+    said += _by_reason(row.failures, "failed")
     for name, reasons in row.errors.items():
         said += _by_reason(reasons, f"without {name}")
     explained = {seed for reasons in row.errors.values() for seed in reasons}

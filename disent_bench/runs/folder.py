@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import yaml
 
 from disent_bench.files import write_atomically
 from disent_bench.runs.result import Result, Scoring
+from disent_bench.text import natural, one_line
 
 LOG_TAIL = 65_536
 """Bytes at the end of a log that hold its last line."""
@@ -89,6 +91,29 @@ class RunFolder:
     def output(self) -> Path:
         """What the tries of a run wrote that was a process of its own, one after the other."""
         return self.path / "output.log"
+
+    @property
+    def label(self) -> Path:
+        """The name that the user gave to this configuration, for all seeds."""
+        return self.path.parent / "label.txt"
+
+    def read_label(self) -> str:
+        """Return the name that the user gave to this configuration; empty if none."""
+        try:
+            return one_line(self.label.read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            return ""
+
+    def is_busy(self) -> bool:
+        """Whether a process is working on the run."""
+        try:
+            with (self.path / ".lock").open("rb") as handle:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def scores(self, scoring: Scoring) -> Path:
         """Return where the result under a scoring other than the run's first stands."""
@@ -168,6 +193,18 @@ class RunFolder:
             raise ValueError(f"{self.config} is not the configuration of a run")
         return content
 
+    def clear(self) -> None:
+        """Delete all but the configuration, the result first: what is left of a run that is cut off here is not done.
+
+        Raises:
+            RunBusyError: if another process is working on the run.
+        """
+        with self.lock():
+            self.result.unlink(missing_ok=True)
+            for path in self.path.iterdir():
+                if path.name not in (self.config.name, ".lock"):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the folder for this process; the operating system lets go when the process ends, however it ends.
@@ -190,7 +227,7 @@ class RunFolder:
 
 
 def find_runs(runs: Path) -> list[RunFolder]:
-    """Return the folders of all runs below ``runs``, sorted by path.
+    """Return the folders of all runs below ``runs``, sorted by path, seeds by number.
 
     Raises:
         NotADirectoryError: if ``runs`` is a file.
@@ -199,5 +236,5 @@ def find_runs(runs: Path) -> list[RunFolder]:
         raise NotADirectoryError(f"{runs} is a file, not the folder of runs")
     return sorted(
         (RunFolder(path.parent) for path in runs.glob("*/*/*/*/seed-*/config.yaml")),
-        key=lambda run: str(run.path),
+        key=lambda run: (str(run.path.parent), natural(run.path.name)),
     )

@@ -378,8 +378,9 @@ def test_damaged_files_of_a_run_are_shown_as_such(
     (folder / name).write_text(text)
     assert main(["status"]) == 0
     out = capsys.readouterr().out
-    assert "seed-0" in out
-    assert len(out.splitlines()) == 1
+    assert out.splitlines()[0] == "quick/toy_grid"
+    assert "seed-0" in out.splitlines()[1]
+    assert len(out.splitlines()) == 2
     assert main(["leaderboard"]) == 0
     capsys.readouterr()
     refuse("seed-0", "resume", folder)

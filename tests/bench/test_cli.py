@@ -137,7 +137,9 @@ def test_run_status_and_leaderboard(tmp_path: Path, data_dir: Path, capsys: pyte
     status, _, err = call(*arguments, "--data-dir", data_dir, "--set", *short, capsys=capsys)
     assert status == 0, err
     _, out, _ = call("status", "--runs", runs, capsys=capsys)
-    assert [line.split()[:2] for line in out.splitlines()] == [["done", "3/3"]] * 2
+    title, *lines = out.splitlines()
+    assert title.startswith('quick/toy_grid  [batch_size=8, scores.num_train=200, scores.scores=["mig"], steps=3')
+    assert [line.split()[:2] for line in lines] == [["done", "3/3"]] * 2
     status, out, _ = call("leaderboard", "--runs", runs, "--format", "json", capsys=capsys)
     (row,) = json.loads(out)
     assert (row["protocol"], row["dataset"], row["source"], row["method"]) == ("quick", "toy_grid", "drawn", "vae")

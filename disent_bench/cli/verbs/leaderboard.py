@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from disent_bench.cli.endings import DONE
 from disent_bench.cli.parser import shared
 from disent_bench.leaderboard.formats import format_names
+from disent_bench.text import one_line
 
 HELP = "print the tables"
 DESCRIPTION = "Print mean, spread and interval over seeds of every score, a table per protocol and data set."
@@ -21,6 +22,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead")
     for name in ("protocol", "dataset", "method"):
         parser.add_argument(f"--{name}", type=str, help=f"only runs with this {name}")
+    parser.add_argument("--columns", type=str, metavar="A,B", help="only these scores, in this order")
+    parser.add_argument(
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help="YAML file of the names to be printed for methods and scores: {topdis: TopDis, mig: 'MIG (%)'}",
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="also rows of older versions of a plug-in, of which there are newer ones"
+    )
     shared(parser, "--runs")
 
 
@@ -30,6 +41,7 @@ def main(given: Namespace) -> int:
     from disent_bench.leaderboard.records import read_records
     from disent_bench.leaderboard.render import render
     from disent_bench.leaderboard.statistics import aggregate
+    from disent_bench.leaderboard.versions import latest
     from disent_bench.registry import unknown_name
 
     wanted = {name: getattr(given, name) for name in ("protocol", "dataset", "method") if getattr(given, name)}
@@ -39,8 +51,14 @@ def main(given: Namespace) -> int:
         there = {getattr(record, name) for record in others}
         if there and value not in there:
             raise unknown_name(f"{name} among the runs in {given.runs},", value, there)
+    rows = aggregate(records)
     text = render(
-        aggregate(records), given.format, runs=given.runs, styled=given.output is None and sys.stdout.isatty()
+        rows if given.all else latest(rows),
+        given.format,
+        runs=given.runs,
+        styled=given.output is None and sys.stdout.isatty(),
+        names=read_names(given.names) if given.names else {},
+        columns=[name.strip() for name in (given.columns or "").split(",") if name.strip()],
     )
     if given.output is None:
         print(text, end="" if text.endswith("\n") else "\n")
@@ -48,3 +66,20 @@ def main(given: Namespace) -> int:
         write_atomically(given.output, text)
         print(f"wrote {given.output}", file=sys.stderr)
     return DONE
+
+
+def read_names(path: Path) -> dict[str, str]:
+    """Read the names to be printed.
+
+    Raises:
+        ValueError: if the file does not map names to names.
+    """
+    import yaml
+
+    try:
+        names = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path} is no YAML file ({error})") from None
+    if not isinstance(names, dict) or not all(isinstance(each, str) for pair in names.items() for each in pair):
+        raise ValueError(f"{path} should hold names by name, such as topdis: TopDis")
+    return {name: one_line(value) for name, value in names.items()}

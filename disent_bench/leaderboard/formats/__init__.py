@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pkgutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -15,11 +16,13 @@ class Page:
         runs: the folder that was read, named when there are no rows.
         width: columns of the terminal; its own if None, 80 without one.
         styled: whether the terminal shows bold text.
+        names: what methods, lines and scores are to be called, by their own names.
     """
 
     runs: Path = Path("runs")
     width: int | None = None
     styled: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def empty(self) -> str:

@@ -13,7 +13,7 @@ from disent_bench.leaderboard.tables import Table, grid, number, tables
 
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return the page."""
-    return _page([_html(table) for table in tables(rows)] or [f"<p>{html.escape(page.empty)}</p>\n"])
+    return _page([_html(table) for table in tables(rows, page.names)] or [f"<p>{html.escape(page.empty)}</p>\n"])
 
 
 def _html(table: Table) -> str:

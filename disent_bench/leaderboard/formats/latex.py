@@ -21,9 +21,14 @@ LATEX = {
 }
 
 
+PREAMBLE = r"% needs \usepackage{booktabs} and \usepackage[T1]{fontenc}" + "\n"
+
+
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return one table after the other."""
-    return "\n".join([_latex(table) for table in tables(rows)] or [f"% {page.empty}\n"])
+    return "\n".join(
+        [PREAMBLE, *(_latex(table) for table in tables(rows, page.names))] if rows else [f"% {page.empty}\n"]
+    )
 
 
 def _latex(table: Table) -> str:

@@ -13,7 +13,7 @@ from disent_bench.leaderboard.tables import Table, grid, number, tables
 
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return one table after the other."""
-    return "\n".join([_markdown(table) for table in tables(rows)] or [f"{_markdown_text(page.empty)}\n"])
+    return "\n".join([_markdown(table) for table in tables(rows, page.names)] or [f"{_markdown_text(page.empty)}\n"])
 
 
 def _markdown(table: Table) -> str:

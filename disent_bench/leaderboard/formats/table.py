@@ -14,4 +14,6 @@ from disent_bench.leaderboard.terminal import terminal_table
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return one table after the other; the best mean is bold if the page is styled, else starred."""
     columns = page.width or shutil.get_terminal_size().columns
-    return "\n".join([terminal_table(each, columns, page.styled) for each in tables(rows)] or [f"{page.empty}\n"])
+    return "\n".join(
+        [terminal_table(each, columns, page.styled) for each in tables(rows, page.names)] or [f"{page.empty}\n"]
+    )
