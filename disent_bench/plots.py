@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from disent_bench.leaderboard.frame import published_folder
-from disent_bench.leaderboard.records import read_records
+from disent_bench.leaderboard.records import Record, read_records
 from disent_bench.leaderboard.statistics import aggregate
-from disent_bench.leaderboard.tables import HEADINGS, tables
+from disent_bench.leaderboard.tables import HEADINGS, Table, tables
 from disent_bench.runs.folder import RunFolder
 
 IMPORTANCE_CODES = 2000
@@ -154,7 +154,7 @@ def heat_map(matrix: NDArray[np.float64], names: Sequence[str], *, ax: Axes | No
 
 
 def scores(
-    runs: str | Path | None,
+    runs: str | Path | Sequence[Record] | None,
     score: str = "mig",
     *,
     protocol: str | None = None,
@@ -164,7 +164,7 @@ def scores(
     """Draw a score of every finished run: a dot for each seed, a line at the mean, a row for each line of the table.
 
     Args:
-        runs: a folder of runs; the published results if None.
+        runs: a folder of runs, or what was read of one; the published results if None.
         score: one of the scores.
         protocol: only runs under this one.
         dataset: only runs on this one.
@@ -173,10 +173,66 @@ def scores(
     Raises:
         ValueError: if no run has the score, or the runs do not stand in one table, for only these compare.
     """
+    table, records = _compared(runs, score, protocol, dataset)
+    axes, labels = _axes(ax), []
+    for row, line in enumerate(table.lines):
+        values = [record.scores[score] for record in records if record.key == line.row.key]
+        axes.plot(values, [row] * len(values), "o", color="tab:blue", alpha=0.6, markersize=5)
+        axes.plot([fmean(values)] * 2, [row - 0.3, row + 0.3], color="black")
+        axes.text(1.01, row, f"n {len(values)}", transform=axes.get_yaxis_transform(), va="center", fontsize=7)
+        labels.append(_wrapped(line.label, LABEL_WIDTH))
+    for label, reference in table.untrained.items():
+        if score in reference:
+            axes.axvline(reference[score], color="grey", linestyle=":", label=label)
+            axes.legend(fontsize=7, frameon=False)
+    axes.set_yticks(range(len(labels)), labels, fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xlabel(HEADINGS.get(score, score), fontsize=8)
+    axes.set_title(_wrapped(table.title, TITLE_WIDTH), fontsize=8)
+    if ax is None:
+        lines = sum(label.count("\n") + 2 for label in labels)
+        axes.figure.set_size_inches(7, 1.2 + 0.14 * lines)  # type: ignore[union-attr]
+    return axes
+
+
+def progress(
+    runs: str | Path | Sequence[Record] | None,
+    score: str = "mig",
+    *,
+    protocol: str | None = None,
+    dataset: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a score of every finished run against its steps: thin for each seed, thick for their mean.
+
+    The mean is drawn where all seeds were scored. Arguments and errors are those of `scores`.
+    """
+    table, records = _compared(runs, score, protocol, dataset)
+    axes = _axes(ax)
+    for place, line in enumerate(table.lines):
+        seeds = [_logged(record.folder, f"scores/{score}") for record in records if record.key == line.row.key]
+        for points in seeds:
+            axes.plot(*zip(*sorted(points.items()), strict=True), color=f"C{place}", alpha=0.35, linewidth=0.8)
+        common = sorted(set.intersection(*(set(points) for points in seeds)))
+        means = [fmean(points[step] for points in seeds) for step in common]
+        axes.plot(common, means, color=f"C{place}", marker=".", label=_wrapped(line.label, LABEL_WIDTH))
+    axes.set_xlabel("step", fontsize=8)
+    axes.set_ylabel(HEADINGS.get(score, score), fontsize=8)
+    axes.set_title(_wrapped(table.title, TITLE_WIDTH), fontsize=8)
+    axes.legend(fontsize=7, frameon=False)
+    return axes
+
+
+def _compared(
+    runs: str | Path | Sequence[Record] | None, score: str, protocol: str | None, dataset: str | None
+) -> tuple[Table, list[Record]]:
+    """The table of the runs that have a score, and these runs."""
     wanted = {"protocol": protocol, "dataset": dataset}
+    if runs is None or isinstance(runs, str | Path):
+        runs = read_records(published_folder() if runs is None else Path(runs))
     records = [
         record
-        for record in read_records(published_folder() if runs is None else Path(runs))
+        for record in runs
         if all(value is None or getattr(record, name) == value for name, value in wanted.items())
         and math.isfinite(record.scores.get(score, math.nan))
     ]
@@ -185,25 +241,22 @@ def scores(
         raise ValueError(f"no run has a score {score!r}; disent-bench list scores has all names")
     if len(found) > 1:
         raise ValueError(f"these do not compare, choose a protocol or data set: {'; '.join(t.title for t in found)}")
-    axes, labels = _axes(ax), []
-    for row, line in enumerate(found[0].lines):
-        values = [record.scores[score] for record in records if record.key == line.row.key]
-        axes.plot(values, [row] * len(values), "o", color="tab:blue", alpha=0.6, markersize=5)
-        axes.plot([fmean(values)] * 2, [row - 0.3, row + 0.3], color="black")
-        axes.text(1.01, row, f"n {len(values)}", transform=axes.get_yaxis_transform(), va="center", fontsize=7)
-        labels.append("\n".join(textwrap.wrap(line.label, LABEL_WIDTH)))
-    for label, reference in found[0].untrained.items():
-        if score in reference:
-            axes.axvline(reference[score], color="grey", linestyle=":", label=label)
-            axes.legend(fontsize=7, frameon=False)
-    axes.set_yticks(range(len(labels)), labels, fontsize=7)
-    axes.invert_yaxis()
-    axes.set_xlabel(HEADINGS.get(score, score), fontsize=8)
-    axes.set_title("\n".join(textwrap.wrap(found[0].title, TITLE_WIDTH)), fontsize=8)
-    if ax is None:
-        lines = sum(label.count("\n") + 2 for label in labels)
-        axes.figure.set_size_inches(7, 1.2 + 0.14 * lines)  # type: ignore[union-attr]
-    return axes
+    return found[0], records
+
+
+def _logged(folder: Path, name: str) -> dict[int, float]:
+    """Finite values by step that a run has logged; at least one."""
+    run = RunFolder(folder)
+    lines = run.logged() if run.metrics.exists() else []
+    points = {line["step"]: line[name] for line in lines if math.isfinite(line.get(name) or math.nan)}
+    if not points:
+        known = sorted({key for line in lines for key in line} - {"step"})
+        raise ValueError(f"{folder} has logged no {name!r}; it has {', '.join(known) or 'no metrics.jsonl'}")
+    return points
+
+
+def _wrapped(text: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(text, width))
 
 
 def curves(folders: str | Path | Iterable[str | Path], name: str = "loss", *, ax: Axes | None = None) -> Axes:
@@ -219,13 +272,8 @@ def curves(folders: str | Path | Iterable[str | Path], name: str = "loss", *, ax
     """
     axes = _axes(ax)
     for folder in [folders] if isinstance(folders, str | Path) else folders:
-        run = RunFolder(Path(folder))
-        lines = run.logged() if run.metrics.exists() else []
-        points = [(line["step"], line[name]) for line in lines if name in line]
-        if not points:
-            known = sorted({key for line in lines for key in line} - {"step"})
-            raise ValueError(f"{folder} has logged no {name!r}; it has {', '.join(known) or 'no metrics.jsonl'}")
-        axes.plot(*zip(*points, strict=True), label=" ".join(Path(folder).resolve().parts[-3:]))
+        points = _logged(Path(folder), name)
+        axes.plot(*zip(*points.items(), strict=True), label=" ".join(Path(folder).resolve().parts[-3:]))
     axes.set_xlabel("step", fontsize=8)
     axes.set_ylabel(name, fontsize=8)
     axes.legend(fontsize=7, frameon=False)

@@ -15,7 +15,7 @@ from disent_bench.config.resolve import resolve
 from disent_bench.config.run import RunConfig
 from disent_bench.config.values import parse_seeds, parse_value
 from disent_bench.config.yaml_text import read_yaml
-from disent_bench.leaderboard.records import read_records, settings_text
+from disent_bench.leaderboard.records import Record, read_records, settings_text
 from disent_bench.leaderboard.render import render
 from disent_bench.leaderboard.statistics import aggregate
 from disent_bench.registry import unknown_name
@@ -170,10 +170,14 @@ def run_study(
 
 def study_leaderboard(study: Study, outcomes: Iterable[Outcome], runs: Path, *, styled: bool = False) -> str:
     """Return title, note and leaderboard of a study, of its runs and no others."""
-    keys = {outcome.key for outcome in outcomes}
-    records = [r for r in read_records(runs) if RunKey(r.protocol, r.dataset, r.method, r.key, r.seed) in keys]
     heading = "\n".join(text for text in (study.title, study.note) if text)
-    return f"{heading}\n\n{render(aggregate(records), runs=runs, styled=styled)}"
+    return f"{heading}\n\n{render(aggregate(study_records(outcomes, runs)), runs=runs, styled=styled)}"
+
+
+def study_records(outcomes: Iterable[Outcome], runs: Path) -> list[Record]:
+    """Return the results of a study's runs and no others."""
+    keys = {outcome.key for outcome in outcomes}
+    return [r for r in read_records(runs) if RunKey(r.protocol, r.dataset, r.method, r.key, r.seed) in keys]
 
 
 def _images(config: RunConfig) -> tuple[str, int | None]:

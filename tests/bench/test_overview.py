@@ -177,7 +177,8 @@ def test_a_label_stands_for_method_and_settings(
     assert "| Mine, at last | 2 |" in call(capsys, "leaderboard", "--runs", runs, "--format", "markdown")
     assert list(db.results(runs)["label"].unique()) == ["Mine, at last"]
     call(capsys, "label", run.path, "")
-    assert r"| vae \[batch_size=8, steps=3\] | 2 |" in call(capsys, "leaderboard", "--runs", runs, "--format", "markdown")
+    out = call(capsys, "leaderboard", "--runs", runs, "--format", "markdown")
+    assert r"| vae \[batch_size=8, steps=3\] | 2 |" in out
     refuse("a label has up to 80 characters", "label", run.path, "x" * 81)
     refuse("is not the folder of a run", "label", runs, "x")
 
@@ -238,3 +239,22 @@ def test_a_run_that_nobody_holds_is_not_busy(tmp_path: Path) -> None:
     with run.lock():
         assert run.is_busy()
     assert not run.is_busy()
+
+
+def test_plots_of_a_table(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call(capsys, "leaderboard", "--runs", runs, "--plots", tmp_path / "plots")
+    drawn = sorted(path.name for path in (tmp_path / "plots").iterdir())
+    assert drawn == ["toy_grid-quick@2-mig-steps.png", "toy_grid-quick@2-mig.png"]
+    assert all((tmp_path / "plots" / name).read_bytes().startswith(b"\x89PNG") for name in drawn)
+
+
+def test_the_curve_of_a_score_is_the_mean_of_its_seeds(runs: Path) -> None:
+    axes = db.plots.progress(runs)
+    thin, *_, thick = axes.lines
+    logged = [
+        {line["step"]: line["scores/mig"] for line in run.logged() if "scores/mig" in line}
+        for run in find_runs(runs)[:2]
+    ]
+    assert dict(zip(*thin.get_data(), strict=True)) == logged[0]
+    assert list(thick.get_xdata()) == [0, 3]
+    assert list(thick.get_ydata()) == pytest.approx([(logged[0][step] + logged[1][step]) / 2 for step in (0, 3)])

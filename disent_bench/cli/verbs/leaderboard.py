@@ -32,6 +32,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--all", action="store_true", help="also rows of older versions of a plug-in, of which there are newer ones"
     )
+    parser.add_argument(
+        "--plots", type=Path, metavar="DIR", help="also draw every score: all seeds, and against steps where logged"
+    )
     shared(parser, "--runs")
 
 
@@ -51,6 +54,10 @@ def main(given: Namespace) -> int:
         there = {getattr(record, name) for record in others}
         if there and value not in there:
             raise unknown_name(f"{name} among the runs in {given.runs},", value, there)
+    if given.plots:
+        from disent_bench.cli.drawings import draw
+
+        print(f"drew {len(draw(records, given.plots))} pictures in {given.plots}", file=sys.stderr)
     rows = aggregate(records)
     text = render(
         rows if given.all else latest(rows),

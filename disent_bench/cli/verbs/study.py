@@ -28,13 +28,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     where = "where runs go: local is this machine"
     parser.add_argument("--launcher", choices=_launchers(), default="local", help=where)
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="runs side by side; they share the cores")
+    parser.add_argument(
+        "--plots", type=Path, metavar="DIR", help="also draw every score: all seeds, and against steps where logged"
+    )
     shared(parser, "--runs", "--data-dir", "--device")
 
 
 def main(given: Namespace) -> int:
     """Bring all runs of the file to their end, and print their leaderboard."""
     from disent_bench.plugins import load_plugins
-    from disent_bench.studies.study import read_study, run_study, study_leaderboard
+    from disent_bench.studies.study import read_study, run_study, study_leaderboard, study_records
 
     study = read_study(given.file)
     load_plugins(study.plugins)
@@ -48,6 +51,11 @@ def main(given: Namespace) -> int:
     )
     if all(outcome.status != "interrupted" for outcome in outcomes.values()):
         print(study_leaderboard(study, outcomes.values(), given.runs, styled=sys.stdout.isatty()), end="")
+        if given.plots:
+            from disent_bench.cli.drawings import draw
+
+            drawn = draw(study_records(outcomes.values(), given.runs), given.plots)
+            print(f"drew {len(drawn)} pictures in {given.plots}", file=sys.stderr)
     return conclude(outcomes)
 
 
