@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import matplotlib
 import numpy as np
 import torch
 from disent_datasets import FactorGrid
@@ -209,17 +210,21 @@ def progress(
     """
     table, records = _compared(runs, score, protocol, dataset)
     axes = _axes(ax)
-    for place, line in enumerate(table.lines):
+    colors = matplotlib.colormaps["turbo"](np.linspace(0.05, 0.95, len(table.lines)))
+    for color, line in zip(colors, table.lines, strict=True):
         seeds = [_logged(record.folder, f"scores/{score}") for record in records if record.key == line.row.key]
         for points in seeds:
-            axes.plot(*zip(*sorted(points.items()), strict=True), color=f"C{place}", alpha=0.35, linewidth=0.8)
+            axes.plot(*zip(*sorted(points.items()), strict=True), color=color, alpha=0.35, linewidth=0.8)
         common = sorted(set.intersection(*(set(points) for points in seeds)))
         means = [fmean(points[step] for points in seeds) for step in common]
-        axes.plot(common, means, color=f"C{place}", marker=".", label=_wrapped(line.label, LABEL_WIDTH))
+        axes.plot(common, means, color=color, marker=".", label=_wrapped(line.label, LABEL_WIDTH))
     axes.set_xlabel("step", fontsize=8)
     axes.set_ylabel(HEADINGS.get(score, score), fontsize=8)
     axes.set_title(_wrapped(table.title, TITLE_WIDTH), fontsize=8)
-    axes.legend(fontsize=7, frameon=False)
+    axes.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    if ax is None:
+        lines = sum(_wrapped(line.label, LABEL_WIDTH).count("\n") + 1 for line in table.lines)
+        axes.figure.set_size_inches(9, max(4, 1 + 0.14 * lines))  # type: ignore[union-attr]
     return axes
 
 
