@@ -1,4 +1,4 @@
-"""Atomic writes of files."""
+"""Atomic writes of files, and the folders that come with the package."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+
+
+def shipped(*parts: str) -> Path:
+    """Return a folder that comes with the package: inside an installed one, beside the package in a checkout."""
+    package = Path(__file__).parent
+    installed = package.joinpath(*parts)
+    return installed if installed.is_dir() else package.parent.joinpath(*parts)
 
 
 def write_atomically(path: Path, content: str | bytes | memoryview) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from disent_metrics.protocol import PROTOCOLS, ScoreProtocol
 
 from disent_bench.config.yaml_text import read_yaml
+from disent_bench.files import shipped
 from disent_bench.registry import unknown_name
 
 
@@ -39,10 +40,8 @@ class Protocol:
 
 
 def protocol_folder() -> Path:
-    """Return the folder of the protocol files: inside an installed package, beside the package in a checkout."""
-    package = Path(__file__).parent.parent
-    installed = package / "experiments" / "protocols"
-    return installed if installed.is_dir() else package.parent / "experiments" / "protocols"
+    """Return the folder of the protocol files."""
+    return shipped("experiments", "protocols")
 
 
 def protocol_names() -> list[str]:

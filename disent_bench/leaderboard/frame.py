@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from disent_bench.files import shipped
 from disent_bench.leaderboard.records import Record, read_records, settings_text
 from disent_bench.leaderboard.render import render
 from disent_bench.leaderboard.statistics import Row, aggregate
@@ -74,10 +75,8 @@ class Leaderboard:
 
 
 def published_folder() -> Path:
-    """Return the folder of the published results: inside an installed package, beside the package in a checkout."""
-    package = Path(__file__).parent.parent
-    installed = package / "experiments" / "results"
-    return installed if installed.is_dir() else package.parent / "experiments" / "results"
+    """Return the folder of the published results."""
+    return shipped("experiments", "results")
 
 
 def _line(record: Record) -> dict[str, Any]:

@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from disent_metrics.files import evaluate_files, read_array
+from disent_metrics.protocol import get_protocol
+from disent_metrics.text_tables import read_table
 
-from disent_bench.cli.codes import evaluate_files, read_array
 from disent_bench.cli.main import main
-from disent_bench.cli.tables import read_table
 
 Refuse = Callable[..., None]
+LOCATELLO = get_protocol("locatello2019")
 RNG = np.random.default_rng(0)
 FACTORS = RNG.integers((3, 4), size=(600, 2))
 CODES = np.round(FACTORS + 0.1 * RNG.normal(size=FACTORS.shape), 6)
@@ -89,7 +91,7 @@ def test_factors_can_be_words(tmp_path: Path) -> None:
 
 
 def scores(codes: Path, factors: Path | None = None, **options: object) -> dict[str, float]:
-    return evaluate_files(codes, factors, None, None, "locatello2019", scores=["mig", "sap"], **options).scores  # type: ignore[arg-type]
+    return evaluate_files(codes, factors, None, None, LOCATELLO, scores=["mig", "sap"], **options).scores  # type: ignore[arg-type]
 
 
 def test_arrays_by_name_in_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,7 +145,7 @@ def test_bins_of_a_test_set_have_the_edges_of_training(tmp_path: Path) -> None:
     for name, array in (("codes", values[:2000]), ("test", values[2000:] * 0.5)):
         np.save(tmp_path / f"{name}.npy", np.concatenate([array, array], axis=1))
     codes, test = tmp_path / "codes.npy", tmp_path / "test.npy"
-    found = evaluate_files(codes, codes, test, test, "locatello2019", scores=["dci"], bins=10)
+    found = evaluate_files(codes, codes, test, test, LOCATELLO, scores=["dci"], bins=10)
     assert found.scores["dci_informativeness_test"] > 0.99
 
 
@@ -235,7 +237,7 @@ def test_codes_in_groups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         printed.append(json.loads(capsys.readouterr().out))
     assert printed[0] == printed[1] == printed[2]
     assert "each scored by its first principal component, which holds 100 to 100 %" in printed[0]["notes"][0]
-    plain = evaluate_files(tmp_path / "flat.npy", tmp_path / "factors.npy", None, None, "locatello2019", scores=["mig"])
+    plain = evaluate_files(tmp_path / "flat.npy", tmp_path / "factors.npy", None, None, LOCATELLO, scores=["mig"])
     assert printed[0]["scores"]["mig"] > 0.5 > plain.scores["mig"]  # the second column of a group knows as much
     assert main([*call, "--codes", str(tmp_path / "slots.npy"), "--reduce", "sum"]) == 0
     sums = json.loads(capsys.readouterr().out)

@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from disent_bench.cli.endings import conclude
 from disent_bench.cli.parser import shared
+from disent_bench.studies.files import find_study, study_files
 
 HELP = "train and score everything that a file names"
 DESCRIPTION = (
@@ -18,13 +19,16 @@ DESCRIPTION = (
     "YAML: title; note (may be left out, as may settings and plugins); protocol; datasets, a list; seeds, such as "
     "0-2; settings of all runs, as for run --set; plugins, a list of Python files, with paths from the study's "
     "folder; and methods, a list of names or of {method: gmg, settings: {methods.gmg.side: encoder}}. Each run's "
-    "output goes to output.log in its folder. experiments/studies/ and examples/ have some."
+    "output goes to output.log in its folder. FILE can also be the name of one that comes with the package: "
+    f"{', '.join(study_files())}."
 )
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add what the verb takes."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="the study, a YAML file")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="the study, a YAML file, or the name of one that comes with the package"
+    )
     where = "where runs go: local is this machine"
     parser.add_argument("--launcher", choices=_launchers(), default="local", help=where)
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="runs side by side; they share the cores")
@@ -39,7 +43,7 @@ def main(given: Namespace) -> int:
     from disent_bench.plugins import load_plugins
     from disent_bench.studies.study import read_study, run_study, study_leaderboard, study_records
 
-    study = read_study(given.file)
+    study = read_study(find_study(given.file))
     load_plugins(study.plugins)
     outcomes = run_study(
         study,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from disent_metrics.grouping import Reduce, evaluate_groups
-from disent_metrics.suite import SuiteResult, evaluate_codes
 from numpy.lib.format import MAGIC_PREFIX
 from numpy.typing import NDArray
 
-from disent_bench.cli.tables import read_table
-from disent_bench.config.protocols import named_scores
+from disent_metrics.grouping import Reduce, evaluate_groups
+from disent_metrics.protocol import ScoreProtocol
+from disent_metrics.suite import SuiteResult, evaluate_codes
+from disent_metrics.text_tables import read_table
 
 KINDS = (".npy", ".npz", ".pt", ".csv", ".tsv")
 
@@ -26,7 +27,7 @@ def evaluate_files(
     factors: Path | None,
     test_codes: Path | None,
     test_factors: Path | None,
-    protocol: str,
+    protocol: ScoreProtocol,
     *,
     scores: Sequence[str] = (),
     bins: int | None = None,
@@ -47,11 +48,9 @@ def evaluate_files(
         reduce: what is made of groups, see `disent_metrics.grouping.evaluate_groups`.
 
     Raises:
-        ValueError: if a file cannot be read as an array, the arrays do not fit, or the protocol or a score is unknown.
+        ValueError: if a file cannot be read as an array, the arrays do not fit, or a score is unknown.
     """
-    chosen = named_scores(protocol)
-    if scores:
-        chosen = replace(chosen, scores=tuple(scores))
+    chosen = replace(protocol, scores=tuple(scores)) if scores else protocol
     if bins is not None and not 2 <= bins <= 10_000:
         raise ValueError(f"--bins is from 2 to 10000, not {bins}")
     held = read_arrays(codes) if factors is None else {}
@@ -137,13 +136,18 @@ def _read(path: Path) -> dict[str, NDArray]:
                 raise ValueError("it is not what numpy.savez writes" if found else "it holds no array")
             return found
         case ".pt":
+            import torch  # imported where it is needed: scores of arrays need none of it
+
             try:
                 content = torch.load(path, map_location="cpu", weights_only=True)
             except (KeyError, EOFError, IndexError, RuntimeError):
                 raise ValueError("it is not what torch.save writes") from None
             if not isinstance(content, Mapping):
                 content = {"": content}
-            return {str(name): _array(name, value) for name, value in content.items()}
+            for name, value in content.items():
+                if not isinstance(value, torch.Tensor):
+                    raise ValueError(f"holds {type(value).__name__}{f' as {name}' if name else ''}, not a tensor")
+            return {str(name): _array(value) for name, value in content.items()}
         case _:
             return {"": read_table(path)}
 
@@ -155,11 +159,9 @@ def _table(path: Path, name: str) -> NDArray:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _array(name: Any, value: Any) -> NDArray:
-    if not isinstance(value, torch.Tensor):
-        raise ValueError(f"holds {type(value).__name__}{f' as {name}' if name else ''}, not a tensor")
+def _array(value: Any) -> NDArray:
     value = value.detach().to_dense()
-    array: NDArray = (value.float() if value.dtype in (torch.bfloat16, torch.float16) else value).numpy()
+    array: NDArray = (value.float() if value.dtype.is_floating_point and value.itemsize < 4 else value).numpy()
     return array
 
 
@@ -196,3 +198,57 @@ def _is_pickled(error: Exception) -> bool:
 def _first_line(error: Exception) -> str:
     kind = "" if isinstance(error, ValueError) and str(error) else f"{type(error).__name__}: "
     return (kind + (str(error).strip().splitlines() or [""])[0])[:200]
+
+
+def add_arguments(parser: Any) -> None:
+    """Add what `evaluate_arguments` takes to a parser of `argparse` or one that is like it."""
+    parser.add_argument("--codes", type=Path, required=True, metavar="FILE", help="codes")
+    parser.add_argument(
+        "--factors", type=Path, metavar="FILE", help="classes; may be left out if the codes' file holds both by name"
+    )
+    parser.add_argument("--test-codes", type=Path, metavar="FILE", help="codes of a test set; else a third is held out")
+    parser.add_argument("--test-factors", type=Path, metavar="FILE", help="factors of the test set")
+    parser.add_argument("--protocol", type=str, default="locatello2019", help="named settings of the scores")
+    parser.add_argument("--scores", type=str, metavar="A,B", help="these scores instead of all of the protocol's")
+    parser.add_argument("--bins", type=int, metavar="N", help="cut factors of more than N values into N equal bins")
+    parser.add_argument(
+        "--groups", type=str, metavar="N[,N...]", help="columns of each group of code dimensions; one number for all"
+    )
+    parser.add_argument(
+        "--reduce",
+        choices=["pca1", "sum"],
+        default="pca1",
+        help="a group is scored by its first principal component, or importances are added up over it",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def evaluate_arguments(given: Any, protocol: ScoreProtocol) -> SuiteResult:
+    """Score what the arguments of a command line name; errors as of `evaluate_files`."""
+    return evaluate_files(
+        given.codes,
+        given.factors,
+        given.test_codes,
+        given.test_factors,
+        protocol,
+        scores=[name.strip() for name in given.scores.split(",")] if given.scores else (),
+        bins=given.bins,
+        groups=_sizes(given.groups),
+        reduce=given.reduce,
+    )
+
+
+def shown(result: SuiteResult, *, as_json: bool) -> str:
+    """Return the scores as a person reads them, or as strict JSON."""
+    if not as_json:
+        return score_table(result)
+    scores = {name: value if math.isfinite(value) else None for name, value in result.scores.items()}
+    document = {"protocol": result.protocol, "scores": scores, "errors": result.errors, "notes": result.notes}
+    return json.dumps(document, indent=2, allow_nan=False)
+
+
+def _sizes(groups: str | None) -> list[int] | None:
+    try:
+        return None if groups is None else [int(size) for size in groups.split(",")]
+    except ValueError:
+        raise ValueError(f"--groups are whole numbers such as 4 or 2,3,5, not {groups}") from None

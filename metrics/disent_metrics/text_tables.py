@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", " ": "a blank"}
@@ -103,7 +102,7 @@ def _heading(rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
 
 
 def _column(cells: Sequence[str], name: str, words: bool) -> NDArray[np.float64]:
-    values = pd.to_numeric(pd.Series(cells), errors="coerce").to_numpy(np.float64)
+    values = np.array([float(cell) if _is_number(cell) else np.nan for cell in cells])
     missing = [row for row, cell in enumerate(cells, 1) if not cell]
     if missing:
         raise ValueError(f"column {name} has no value in row {missing[0]}")
