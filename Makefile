@@ -21,7 +21,7 @@ DISENT := $(BIN)/disent-bench
 EXTRAS := $(if $(PLUGIN),--plugin $(PLUGIN)) $(if $(SET),--set $(SET))
 PYTEST := $(BIN)/python -m pytest -n 2 $(if $(COVERAGE),--cov --cov-append --cov-report=)
 
-.PHONY: setup bench leaderboard study data test test-slow test-all test-lowest coverage lint benchmark
+.PHONY: setup bench leaderboard study data test test-slow test-all test-lowest coverage docs lint benchmark
 .DELETE_ON_ERROR:
 
 setup: .venv/installed
@@ -68,6 +68,11 @@ coverage: .venv/installed
 	@$(BIN)/coverage report --skip-covered --include='disent_bench/*' --fail-under=95
 	@$(BIN)/coverage report --skip-covered --include='datasets/*' --fail-under=98
 	@$(BIN)/coverage report --skip-covered --include='metrics/*' --fail-under=98
+
+# the site, in ./site; any warning is an error
+docs: .venv/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 lint: .venv/installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/deptry .

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +14,19 @@ import pytest
 from disent_bench.cli.main import main
 
 LONGEST = 400
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """The contents of the wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    done = subprocess.run(build, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (archive,) = folder.glob("*.whl")
+    assert archive.stat().st_size < 1_000_000
+    zipfile.ZipFile(archive).extractall(folder / "installed")
+    return folder / "installed"
 
 
 @pytest.fixture

@@ -8,26 +8,12 @@ import re
 import subprocess
 import sys
 import tomllib
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from disent_bench.cli.main import main
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
-    """The contents of the wheel."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = subprocess.run(build, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (archive,) = folder.glob("*.whl")
-    assert archive.stat().st_size < 1_000_000
-    zipfile.ZipFile(archive).extractall(folder / "installed")
-    return folder / "installed"
 
 
 def run(wheel: Path, folder: Path, *words: str) -> str:

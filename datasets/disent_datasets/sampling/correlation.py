@@ -1,4 +1,4 @@
-"""Correlated factors in training, with the named settings of [roth2023]; evaluation stays uncorrelated."""
+"""Correlated factors in training, with the named settings of [arXiv:2210.07347]; evaluation stays uncorrelated."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def correlated(
     sigma: float | None = None,
     inverse: bool = False,
 ) -> Independent:
-    """Draw factor combinations with correlated pairs of factors, with replacement [roth2023].
+    """Draw factor combinations with correlated pairs of factors, with replacement [arXiv:2210.07347].
 
     The weight of a combination is the product over pairs of ``exp(-(a - b)^2 / (2 sigma^2))``, where ``a`` and ``b``
     are the pair's factor values scaled to [0, 1].

@@ -51,7 +51,7 @@ class ShuffledEpochs(Sampler):
 
 
 class Pairs(Sampler):
-    """Pairs of images that differ in few factors: weak supervision as in [locatello2020].
+    """Pairs of images that differ in few factors: weak supervision as in [arXiv:2002.02886].
 
     The first image is uniform; then ``changed`` distinct factors of it, chosen at random, are drawn again, each
     uniformly, so that one may keep its value (as in disentanglement_lib).

@@ -1,4 +1,4 @@
-"""Color-dSprites [locatello2019]: sprites in a random colour."""
+"""Color-dSprites [arXiv:1811.12359]: sprites in a random colour."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def register_variant(
     needs_files: tuple[str, ...] = ("official",),
     own_files: bool = False,
 ) -> Callable[[Drawing], Drawing]:
-    """Register dSprites with a nuisance [locatello2019]: the sprites are stored, the rest is drawn on demand.
+    """Register dSprites with a nuisance [arXiv:1811.12359]: the sprites are stored, the rest is drawn on demand.
 
     The decorated function returns how images are made from the stored sprites, and a name for that, which enters
     the fingerprint. Rules are disentanglement_lib's; its floats are rounded to 255 steps here.

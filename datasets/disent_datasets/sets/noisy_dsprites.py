@@ -1,4 +1,4 @@
-"""Noisy-dSprites [locatello2019]: sprites before random noise."""
+"""Noisy-dSprites [arXiv:1811.12359]: sprites before random noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scream-dSprites [locatello2019]: sprites as inverted pixels of a random part of a picture."""
+"""Scream-dSprites [arXiv:1811.12359]: sprites as inverted pixels of a random part of a picture."""
 
 from __future__ import annotations
 
