@@ -31,7 +31,6 @@ from disent_bench.objective import all_terms
 from disent_bench.registry import BOTTLENECKS, METHODS, NETWORKS, TERMS, Entry, Registry
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent
 BIBLIOGRAPHY: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "bibliography.yaml").read_text(encoding="utf-8"))
 ADDRESS = {"arXiv": "https://arxiv.org/abs/", "openreview": "https://openreview.net/forum?id="}
 CITED = re.compile(r"arXiv:\d{4}\.\d{4,5}|openreview:[\w-]+|\[([a-z]+\d{4})\]")
@@ -355,7 +354,7 @@ def verb_help(name: str) -> str:
 
 def extending() -> str:
     """Return CONTRIBUTING.md as a page."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    text = (HERE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
     return re.sub(r"\]\(docs/", "](", text).replace("# Contributing", "# Extending and contributing")
 
 

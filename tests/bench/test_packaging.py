@@ -35,7 +35,7 @@ def test_it_holds_three_typed_packages_protocols_studies_and_examples(wheel: Pat
         found = {path.relative_to(wheel) for path in (wheel / package).rglob("*.py")}
         assert {path for path in found if path.parts[1] != "examples"} == expected
     for folder in ("experiments/protocols", "experiments/studies", "examples"):
-        files = {path.name for path in (root / folder).iterdir() if path.suffix in (".yaml", ".py")}
+        files = {path.name for path in (root / folder).iterdir() if path.suffix in (".yaml", ".py", ".ipynb")}
         assert {path.name for path in (wheel / "disent_bench" / folder).iterdir()} == files
 
 

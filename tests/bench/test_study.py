@@ -277,7 +277,7 @@ def test_every_study_resolves(path: Path) -> None:
 
 def test_a_study_names_the_runs_that_one_would_type(root: Path) -> None:
     study = read_study(root / "experiments" / "studies" / "gromov_monge.yaml")
-    changes = {"steps": 2000, "methods.dst.side": "encoder"}
+    changes = {"steps": 2000, "methods.dst.side": "encoder", "methods.dst.weight": 100.0}
     typed = resolve("dst", "dsprites", "quick", overrides={**changes, "evaluate_every": 0})
     configs = [variant.config for variant in resolve_study(study)]
     assert [config.key("data") for config in configs].count(typed.key("data")) == 1

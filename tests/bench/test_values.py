@@ -154,7 +154,7 @@ def test_schedules_over_their_whole_length(weight: Any, expected: Any) -> None:
         ("beta_tcvae", {"reconstruction": 1.0, "kl": 1.0, "total_correlation": 3.0}),
         ("beta_vae+topdis", {"reconstruction": 1.0, "kl": 4.0, "topological": 5.0}),
         ("beta_vae+gmg", {"reconstruction": 1.0, "kl": 4.0, "gromov_monge": 200.0}),
-        ("beta_vae+dst", {"reconstruction": 1.0, "kl": 4.0, "distortion": 100.0}),
+        ("beta_vae+dst", {"reconstruction": 1.0, "kl": 4.0, "distortion": 400.0}),
         ("beta_vae+jacobian", {"reconstruction": 1.0, "kl": 4.0, "isometry": 10.0}),
         ("hfs", {"reconstruction": 1.0, "kl": 4.0, "hausdorff": 10.0}),
         ("gmg_decoder_free", {"kl": 0.01, "total_correlation": 0.03, "gromov_monge": 100.0, "spread": 10.0}),
