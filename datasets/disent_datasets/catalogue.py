@@ -16,6 +16,7 @@ from pathlib import Path
 from disent_datasets.errors import DataError
 from disent_datasets.grid import FactorGrid
 from disent_datasets.imported import Imported, import_files, imported
+from disent_datasets.own_files import opened
 from disent_datasets.registry import REGISTERED, Entry, Factory
 from disent_datasets.request import DatasetInfo, Request
 from disent_datasets.resized import check_size, with_size
@@ -72,17 +73,10 @@ def import_data(
     _import_sets()
     if name in REGISTERED:
         raise ValueError(f"name: there is a data set {name} already; take another name")
-    return import_files(
-        name,
-        file,
-        data_folder(data_dir),
-        factors=factors,
-        factor_names=factor_names,
-        bins=bins,
-        title=title,
-        licence=licence,
-        citation=citation,
-    )
+    table = None if factors is None else Path(factors).expanduser()
+    files = opened(Path(file).expanduser(), table, factor_names)
+    words = {"title": title, "licence": licence, "citation": citation}
+    return import_files(name, files, data_folder(data_dir), bins or {}, words)
 
 
 def load(
@@ -215,8 +209,8 @@ def _known(data_dir: str | Path | None) -> dict[str, Entry]:
     found = imported(data_folder(data_dir))
     if taken := sorted(found.keys() & REGISTERED.keys()):
         raise ValueError(
-            f"data set {taken[0]!r} is registered, and another was imported under its name; rename the folder "
-            f"{data_folder(data_dir) / taken[0]}"
+            f"data set {taken[0]!r} is registered, and another was imported under its name; delete the folder "
+            f"{data_folder(data_dir) / taken[0]}, and import it under another"
         )
     return REGISTERED | found
 

@@ -7,6 +7,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from disent_datasets.errors import DamagedError, DataError
 from disent_datasets.factors import FactorSpace
 from disent_datasets.grid import FactorGrid, SparseImages
 from disent_datasets.own_data import LARGEST_SPACE
-from disent_datasets.own_files import OwnFiles, opened, ranks, white_of
+from disent_datasets.own_files import OwnFiles, ranks, white_of
 from disent_datasets.registry import Entry
 from disent_datasets.request import DatasetInfo, Request
 from disent_datasets.storage.atomic import write_whole
@@ -32,6 +33,7 @@ SOURCE = "imported"
 FORMAT = 1
 BLOCK = 1024
 """Images handled at once."""
+UNSAID = "not said"
 MOST_VALUES = 1000
 """Values of a factor from which on it is taken for one that is continuous."""
 
@@ -54,52 +56,48 @@ class Imported:
 
 
 def import_files(
-    name: str,
-    file: str | Path,
-    folder: Path,
-    *,
-    factors: str | Path | None = None,
-    factor_names: Sequence[str] = (),
-    bins: Mapping[str, int] | None = None,
-    title: str = "",
-    licence: str = "",
-    citation: str = "",
+    name: str, files: AbstractContextManager[OwnFiles], folder: Path, bins: Mapping[str, int], words: Mapping[str, str]
 ) -> Imported:
-    """Store images and factors of a user's files in a data folder; see `disent_datasets.import_data`."""
+    """Store images and factors of a user's in a data folder; see `disent_datasets.import_data`.
+
+    Args:
+        name: of the data set.
+        files: what is imported; they are opened once the name is known to be free.
+        folder: the data folder.
+        bins: intervals of the factors that are to be cut.
+        words: ``title``, ``licence`` and ``citation``; empty ones are filled in.
+    """
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise ValueError(f"name: {name!r} should consist of a-z, 0-9, _ and -, and start with a letter or digit")
     home = folder / name
     if (home / RECORD).exists():
         raise ValueError(f"name: {name} is imported already; delete {home} to import it anew, or take another name")
-    given = {key: count for key, count in (bins or {}).items() if not 2 <= count <= MOST_VALUES}
-    if given:
-        raise ValueError(f"bins: from 2 to {MOST_VALUES}, not {next(iter(given.values()))}")
-    source = Path(file).expanduser()
-    with opened(source, None if factors is None else Path(factors).expanduser(), factor_names) as files:
-        height, width, channels = files.shape
+    if out_of_range := [count for count in bins.values() if not 2 <= count <= MOST_VALUES]:
+        raise ValueError(f"bins: from 2 to {MOST_VALUES}, not {out_of_range[0]}")
+    with files as own:
+        height, width, channels = own.shape
         if height != width:
-            raise DataError(f"{source}: images are {height} x {width}; cut or pad them to squares")
-        indices, values, notes = _space(files, bins or {})
+            raise DataError(f"{own.path}: images are {height} x {width}; cut or pad them to squares")
+        indices, values, notes = _space(own, bins)
         space = FactorSpace(tuple(values), [len(each) for each in values.values()])
         if space.size > LARGEST_SPACE:
             raise DataError(
-                f"{source}: the factors have {space.size:,} combinations; up to {LARGEST_SPACE:,} are handled: cut one "
-                "into fewer values, or take fewer factors"
+                f"{own.path}: the factors have {space.size:,} combinations; up to {LARGEST_SPACE:,} are handled: cut "
+                "one into fewer values, or take fewer factors"
             )
-        rows, numbers, more = _in_order(files, space.index(indices), bool(bins), space)
-        white, kind = white_of(_blocks(files, rows), source), files.read(rows[:1]).dtype.kind
+        rows, numbers, more = _in_order(own, space.index(indices), bool(bins), space)
+        white, kind = white_of(_blocks(own, rows), own.path), own.read(rows[:1]).dtype.kind
         scale = 1 if white == 1 and kind != "f" and height * width * channels % 8 == 0 else 255
 
         def blocks() -> Iterator[NDArray[np.uint8]]:
-            return (np.rint(block * (scale / white)).astype(np.uint8) for block in _blocks(files, rows))
+            return (np.rint(block * (scale / white)).astype(np.uint8) for block in _blocks(own, rows))
 
-        info = _info(
-            name, title or name, space, files.shape, licence or "not said", citation or "not said", scale, len(rows)
-        )
+        title, licence, citation = words["title"] or name, words["licence"] or UNSAID, words["citation"] or UNSAID
+        info = _info(name, title, space, own.shape, licence, citation, scale, len(rows))
         _store(Request(info, SOURCE, folder), blocks, numbers, values)
     if white not in (1, 255):
         more = (f"images are stored in 8 bit, {white:,} as 255", *more)
-    return Imported(info, values, len(rows), (*files.notes, *notes, *more))
+    return Imported(info, values, len(rows), (*own.notes, *notes, *more))
 
 
 def _store(

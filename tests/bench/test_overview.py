@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -258,3 +260,16 @@ def test_the_curve_of_a_score_is_the_mean_of_its_seeds(runs: Path) -> None:
     assert dict(zip(*thin.get_data(), strict=True)) == logged[0]
     assert list(thick.get_xdata()) == [0, 3]
     assert list(thick.get_ydata()) == pytest.approx([(logged[0][step] + logged[1][step]) / 2 for step in (0, 3)])
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX engine here")
+def test_the_latex_table_compiles(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = call(capsys, "leaderboard", "--runs", runs, "--format", "latex")
+    packages = re.findall(r"\\usepackage(?:\[\w+\])?\{\w+\}", table.splitlines()[0])
+    assert len(packages) == 2
+    lines = [r"\documentclass{article}", *packages, r"\begin{document}", table, r"\end{document}"]
+    (tmp_path / "table.tex").write_text("\n".join(lines))
+    words = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "table.tex"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "table.pdf").stat().st_size > 1000

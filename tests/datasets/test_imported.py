@@ -280,3 +280,14 @@ def test_a_record_that_cannot_be_read_is_said_and_hides_nothing_else(incomplete:
             assert "mine" not in dd.names(incomplete.parent)
         with pytest.warns(UserWarning, match=r"dataset.json cannot be read"):
             assert dd.info("dsprites", incomplete.parent).name == "dsprites"
+
+
+def test_a_registered_name_wins_over_nothing_silently(incomplete: Path, own_data_sets: None) -> None:
+    @dd.register_dataset(
+        "mine", title="M", factors=dd.FactorSpace(("a",), (2,)), shape=(8, 8, 1), licence="CC0", citation="me"
+    )
+    def mine(request: dd.Request) -> dd.FactorGrid:
+        raise AssertionError
+
+    with pytest.raises(ValueError, match="'mine' is registered, and another was imported under its name; delete"):
+        dd.names(incomplete.parent)
