@@ -15,13 +15,14 @@ LATEX = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "±": r"$\pm$",
     "↓": r"$\downarrow$",
     **{sign: rf"\{sign}" for sign in "&%$#_{}"},
 }
 
 
-PREAMBLE = r"% needs \usepackage{booktabs} and \usepackage[T1]{fontenc}" + "\n"
+PREAMBLE = r"% needs \usepackage{booktabs}" + "\n"
 
 
 def write(rows: Sequence[Row], page: Page) -> str:
