@@ -21,5 +21,5 @@ def find_study(typed: Path) -> Path:
         return typed
     known = study_files()
     if typed.stem not in known:
-        raise unknown_name("study", typed.stem, known)
+        raise unknown_name("study", str(typed), known)
     return known[typed.stem]
