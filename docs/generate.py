@@ -6,12 +6,12 @@ in the repository for readers without the site.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from html import unescape
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import disent_metrics
 import torch
 import yaml
 from disent_datasets.registry import REGISTERED
-from disent_metrics.registry import INPUTS
+from disent_metrics.registry import INPUTS, Score
 
 from disent_bench.bottlenecks.gaussian import Gaussian
 from disent_bench.cli.parser import build_parser, verb_names
@@ -304,7 +304,7 @@ def pages() -> Mapping[str, str]:
             "Scores",
             "[What each rewards, and which to take](../metrics.md).",
             page_of_score,
-            [(score.name, f"{score.title}: {score.rewards}") for score in disent_metrics.scores().values()],
+            [(score.name, f"{score.title}: {score.rewards}") for score in our_scores()],
         ),
         (
             "data",
@@ -332,7 +332,7 @@ def pages() -> Mapping[str, str]:
             "Command line",
             "`disent-bench VERB`; exit status 0 done, 1 some runs failed, 2 bad input, 130 interrupted.",
             page_of_verb,
-            [(name, verb_help(name)) for name in verb_names()],
+            [(name, import_module(f"disent_bench.cli.verbs.{name}").HELP) for name in verb_names()],
         ),
     ]
     for folder, title, words, write, rows in kinds:
@@ -341,15 +341,15 @@ def pages() -> Mapping[str, str]:
     return found
 
 
+def our_scores() -> list[Score]:
+    """Return the scores that come with the package."""
+    return [s for s in disent_metrics.scores().values() if s.function.__module__.startswith("disent_metrics.")]
+
+
 def shipped_sets() -> list[str]:
     """Return the data sets that come with the package."""
     disent_datasets.names()
     return sorted(n for n, entry in REGISTERED.items() if entry.factory.__module__.startswith("disent_datasets."))
-
-
-def verb_help(name: str) -> str:
-    """Return the line of help of a verb."""
-    return str(importlib.import_module(f"disent_bench.cli.verbs.{name}").HELP)
 
 
 def extending() -> str:
