@@ -62,3 +62,16 @@ def test_each_new_thing_is_one_file(call: Call, tmp_path: Path) -> None:
     assert "annealed" in said
     assert call("leaderboard", "--runs", "runs", "--format", "names") == "annealed\n"
     assert "active_codes_mean" in call("leaderboard", "--runs", "runs", "--format", "csv")
+
+
+def test_what_assistants_are_told_to_run_is_there(root: Path) -> None:
+    text = (root / "AGENTS.md").read_text()
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    targets = set(re.findall(r"^([\w-]+):", (root / "Makefile").read_text(), re.MULTILINE))
+    for line in lines:
+        words = line.split()
+        assert words[0] in ("make", "disent-bench", ".venv/bin/python")
+        assert words[0] != "make" or words[1] in targets
+    paths = re.findall(r"[\w./-]+\.(?:py|md|yaml|toml)\b", text)
+    assert {"docs/generate.py", "tests/contracts/test_golden.py"} <= set(paths)
+    assert all((root / path).exists() for path in paths), paths
