@@ -8,12 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from disent_bench.leaderboard.records import Record
-from disent_bench.leaderboard.statistics import aggregate
+from disent_bench.leaderboard.statistics import Row
 from disent_bench.leaderboard.tables import tables
 
 
-def draw(records: Sequence[Record], folder: Path) -> list[Path]:
+def draw(records: Sequence[Record], rows: Sequence[Row], folder: Path) -> list[Path]:
     """Write two pictures of each table and score: all seeds, and the score against steps where it was logged.
+
+    Args:
+        records: the runs.
+        rows: those lines of them that stand in the tables.
+        folder: where the pictures go; it is made if it is not there.
 
     Returns:
         The files, ``<data set>-<protocol>-<score>.png`` and ``...-steps.png``; tables of one name are numbered.
@@ -31,7 +36,7 @@ def draw(records: Sequence[Record], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     names: Counter[str] = Counter()
-    for table in tables(aggregate(records)):
+    for table in tables(rows):
         first = table.lines[0].row
         name = f"{first.dataset}-{first.scoring.label or first.protocol}"
         names[name] += 1

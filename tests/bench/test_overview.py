@@ -26,6 +26,12 @@ from disent_bench.text import natural
 SETTINGS = {"steps": 3, "batch_size": 8, "log_every": 1, "scores.scores": ["mig"], "scores.num_train": 200}
 
 
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused must leave nothing behind there."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
     """Two seeds of a method that were trained, once for all tests here."""

@@ -54,13 +54,13 @@ def main(given: Namespace) -> int:
         there = {getattr(record, name) for record in others}
         if there and value not in there:
             raise unknown_name(f"{name} among the runs in {given.runs},", value, there)
+    rows = aggregate(records) if given.all else latest(aggregate(records))
     if given.plots:
         from disent_bench.cli.drawings import draw
 
-        print(f"drew {len(draw(records, given.plots))} pictures in {given.plots}", file=sys.stderr)
-    rows = aggregate(records)
+        print(f"drew {len(draw(records, rows, given.plots))} pictures in {given.plots}", file=sys.stderr)
     text = render(
-        rows if given.all else latest(rows),
+        rows,
         given.format,
         runs=given.runs,
         styled=given.output is None and sys.stdout.isatty(),

@@ -12,8 +12,9 @@ from disent_bench.cli.parser import shared
 
 HELP = "train and score runs anew"
 DESCRIPTION = (
-    "Train and score runs anew, from their first step and by the configuration that their folders hold; what they had "
-    "saved is deleted first. Asks if one of them is done. An interrupted or failed run is continued by resume."
+    "Train and score runs anew, by the configuration that their folders hold; what they had saved is deleted first (a "
+    "finished run that differs in nothing but fewer steps is started from, as ever). Asks if one of them is done. An "
+    "interrupted or failed run is continued by resume."
 )
 
 

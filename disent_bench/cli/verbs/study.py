@@ -40,6 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(given: Namespace) -> int:
     """Bring all runs of the file to their end, and print their leaderboard."""
+    from disent_bench.leaderboard.statistics import aggregate
     from disent_bench.plugins import load_plugins
     from disent_bench.studies.study import read_study, run_study, study_leaderboard, study_records
 
@@ -58,8 +59,10 @@ def main(given: Namespace) -> int:
         if given.plots:
             from disent_bench.cli.drawings import draw
 
-            drawn = draw(study_records(outcomes.values(), given.runs), given.plots)
-            print(f"drew {len(drawn)} pictures in {given.plots}", file=sys.stderr)
+            records = study_records(outcomes.values(), given.runs)
+            print(
+                f"drew {len(draw(records, aggregate(records), given.plots))} pictures in {given.plots}", file=sys.stderr
+            )
     return conclude(outcomes)
 
 
