@@ -159,6 +159,14 @@ def test_a_trainers_own_precision_is_refused_as_it_starts():
         trainer.fit(module_of("beta_vae"), datamodule=data_of())
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("given", [{"gradient_clip_val": 1.0}, {"accumulate_grad_batches": 2}])
+def test_what_lightning_leaves_to_a_step_of_several_players_is_refused(given):
+    trainer = lightning.Trainer(max_steps=1, logger=False, enable_checkpointing=False, **given, **FAST)
+    with pytest.raises(MisconfigurationException, match="manual optimization"):
+        trainer.fit(module_of("beta_vae"), datamodule=data_of(num_batches=4))
+
+
 def test_batches_carry_factors_and_validation_is_always_the_same():
     data = data_of(num_batches=3, validation_images=48)
     batch = next(iter(data.train_dataloader()))
