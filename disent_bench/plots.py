@@ -253,7 +253,7 @@ def _logged(folder: Path, name: str) -> dict[int, float]:
     """Finite values by step that a run has logged; at least one."""
     run = RunFolder(folder)
     lines = run.logged() if run.metrics.exists() else []
-    points = {line["step"]: line[name] for line in lines if math.isfinite(line.get(name) or math.nan)}
+    points = {line["step"]: line[name] for line in lines if line.get(name) is not None and math.isfinite(line[name])}
     if not points:
         known = sorted({key for line in lines for key in line} - {"step"})
         raise ValueError(f"{folder} has logged no {name!r}; it has {', '.join(known) or 'no metrics.jsonl'}")

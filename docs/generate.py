@@ -158,34 +158,22 @@ def docstring(thing: Any) -> str:
             lines += [f"**{line[:-1]}**", ""]
             section = True
         elif section and line.startswith("    ") and not line.startswith("     "):
-            lines.append(re.sub(r"^    (\*{0,2}\w+): ", r"* `\1`: ", line) if ":" in line else f"* {line.strip()}")
+            lines.append("* " + re.sub(r"^(\*{0,2}\w+): ", r"`\1`: ", line.strip()))
         elif section and line.startswith("     "):
             lines[-1] += f" {line.strip()}"
         else:
             section = section and not line
             lines.append(line)
-    return re.sub(r"^    (\S)", r"* \1", "\n".join(lines), flags=re.M)
+    return "\n".join(lines)
 
 
 def page_of_method(name: str) -> str:
     """Return the page of one method."""
     text = method(name).replace(f"### `{name}`", f"# `{name}`")
-    kind = (
-        "A regulariser: it is added to any base, as in"
-        if is_regulariser(name)
-        else "A base: regularisers are added, as in"
-    )
-    example = f"beta_vae+{name}" if is_regulariser(name) else f"{name}+topdis"
-    own = [] if METHODS[name].factory.__name__ == "method" else [f"::: {METHODS[name].factory.__module__}"]
-    lines = [
-        text,
-        f"{kind} `METHOD={example}`.\n",
-        "```sh",
-        f"disent-bench run --method {name} --dataset dsprites",
-        "```",
-        "",
-    ]
-    return "\n".join([*lines, cited(text), "## Code\n", *own, ""])
+    if is_regulariser(name):
+        text += f"\nA regulariser: it is added to any base, as in `METHOD=beta_vae+{name}`.\n"
+    command = f"```sh\ndisent-bench run --method {name} --dataset dsprites\n```\n"
+    return "\n".join([text, command, cited(text), "## Code\n", f"::: {METHODS[name].factory.__module__}", ""])
 
 
 def page_of_score(name: str) -> str:

@@ -186,34 +186,30 @@ def _load(request: Request) -> FactorGrid:
     """The imported grid, memory-mapped."""
     info = request.info
     record = _read_info(request.folder / RECORD)[1]
-    images = read(request.storage)
-    if not record["numbers"]:
-        return FactorGrid(
-            images.stored,
-            info.space,
-            name=info.name,
-            source=SOURCE,
-            scale=info.scale,
-            fingerprint=images.fingerprint,
-        )
-    try:
-        numbers = np.frombuffer((request.folder / NUMBERS).read_bytes(), np.int64)
-    except (OSError, ValueError) as error:
-        raise DamagedError(f"{request.folder / NUMBERS} cannot be read ({error}); import {info.name} again") from error
-    if hashlib.sha256(numbers.tobytes()).hexdigest() != record["numbers"]:
-        raise DamagedError(f"{request.folder / NUMBERS} is damaged; import {info.name} again")
-    present = np.zeros(info.space.size, dtype=bool)
-    present[numbers] = True
-    assert not isinstance(images.stored, SparseImages)
+    grid = read(request.storage)
+    images, fingerprint, present = grid.stored, grid.fingerprint, None
+    if record["numbers"]:
+        numbers = _numbers(request, record["numbers"])
+        assert not isinstance(images, SparseImages)
+        images = SparseImages(images, numbers, info.space.size)
+        fingerprint = hashlib.sha256(f"{fingerprint} {record['numbers']}".encode()).hexdigest()
+        present = np.zeros(info.space.size, dtype=bool)
+        present[numbers] = True
     return FactorGrid(
-        SparseImages(images.stored, numbers, info.space.size),
-        info.space,
-        name=info.name,
-        source=SOURCE,
-        scale=info.scale,
-        fingerprint=hashlib.sha256(f"{images.fingerprint} {record['numbers']}".encode()).hexdigest(),
-        present=present,
+        images, info.space, name=info.name, source=SOURCE, scale=info.scale, fingerprint=fingerprint, present=present
     )
+
+
+def _numbers(request: Request, digest: str) -> NDArray[np.int64]:
+    """Which combinations the stored images are."""
+    path = request.folder / NUMBERS
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DamagedError(f"{path} cannot be read ({error.strerror}); import {request.info.name} again") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise DamagedError(f"{path} is damaged; import {request.info.name} again")
+    return np.frombuffer(content, np.int64)
 
 
 def _space(files: OwnFiles, bins: Mapping[str, int]) -> tuple[NDArray[np.int64], dict[str, list[str]], tuple[str, ...]]:
@@ -248,7 +244,7 @@ def _in_order(
         if not binned:
             first, second = np.flatnonzero(numbers == found[counts.argmax()])[:2]
             raise DataError(
-                f"{files.path}: {files.labels[first]} and {files.labels[second]} have the same factors "
+                f"{files.path}: {files.label(first)} and {files.label(second)} have the same factors "
                 f"({space.describe(int(numbers[first]))}); a data set has one image of a combination: add the "
                 "factor in which they differ"
             )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +22,8 @@ FACTORS = ("factors", "labels", "latents_classes", "latents_values", "y")
 NAMES = "factor_names"
 KINDS = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "I;16": "I;16"}
 """Kinds of pictures that are read (Pillow's names), and what each is read as."""
-
-
+UNREADABLE = (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
+"""What numpy raises about an archive that is not there, is damaged, or is none."""
 HALF_OF_16_BIT = 2**15
 """Smallest brightest pixel of images of which white is taken to be 65535."""
 
@@ -35,7 +37,7 @@ class OwnFiles:
         columns: values (n,) by factor, numbers or words.
         shape: (h, w, c) of one image.
         read: returns the images (m, h, w, c) of the given rows, as they are stored.
-        labels: what a row is called in messages.
+        label: what a row is called in messages.
         notes: what was decided on the way.
     """
 
@@ -43,7 +45,7 @@ class OwnFiles:
     columns: Mapping[str, Column]
     shape: tuple[int, int, int]
     read: Callable[[NDArray[np.int64]], NDArray[Any]]
-    labels: Sequence[str]
+    label: Callable[[int], str]
     notes: tuple[str, ...] = ()
 
 
@@ -65,11 +67,13 @@ def opened(path: Path, factors: Path | None = None, names: Sequence[str] = ()) -
         yield _folder(path, factors or path / "factors.csv", names)
     elif path.suffix == ".npz":
         try:
-            held = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            with np.load(path, allow_pickle=False) as held:
+                own = _arrays(path, held, held.files, factors, names)
+        except DataError:
+            raise
+        except UNREADABLE as error:
             raise DataError(f"{path} cannot be read as an .npz file ({error})") from error
-        with held:
-            yield _arrays(path, held, held.files, factors, names)
+        yield own
     elif path.suffix in (".h5", ".hdf5"):
         import h5py  # imported where it is needed: it costs more than the rest of this module
 
@@ -109,7 +113,7 @@ def _arrays(path: Path, held: Any, keys: Sequence[str], table: Path | None, name
     count = len(next(iter(columns.values())))
     if count != len(images):
         raise DataError(f"{table or path}: need a row of factors for each of {len(images):,} images, got {count:,}")
-    return OwnFiles(path, columns, (shape[1], shape[2], shape[3]), read, [f"image {i}" for i in range(count)], notes)
+    return OwnFiles(path, columns, (shape[1], shape[2], shape[3]), read, "image {}".format, notes)
 
 
 def _key(path: Path, keys: Sequence[str], known: Sequence[str]) -> str:
@@ -166,7 +170,7 @@ def _folder(folder: Path, table: Path, names: Sequence[str]) -> OwnFiles:
         return found
 
     height, width, channels = first.shape
-    return OwnFiles(folder, columns, (height, width, channels), read, [file.name for file in files])
+    return OwnFiles(folder, columns, (height, width, channels), read, lambda row: files[row].name)
 
 
 def _described(picture: NDArray[Any]) -> str:

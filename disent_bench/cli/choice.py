@@ -24,11 +24,11 @@ def add_choice(parser: ArgumentParser, *, folders: bool = True) -> None:
         parser.add_argument(f"--{name}", action="append", default=[], metavar=name.upper(), help=text)
 
 
-def chosen(given: Namespace, folders: Sequence[Path]) -> list[Overview]:
+def chosen(given: Namespace, folders: Sequence[Path], *, some: bool = True) -> list[Overview]:
     """Return the runs that were asked for.
 
     Raises:
-        ValueError: if there are none.
+        ValueError: if there are none, and there have to be ``some``.
     """
     from disent_bench.runs.overview import STATES, overviews
 
@@ -36,7 +36,7 @@ def chosen(given: Namespace, folders: Sequence[Path]) -> list[Overview]:
         if state not in STATES:
             raise ValueError(f"--state is one of {', '.join(STATES)}, not {state!r}")
     found = overviews(folders, **{name: getattr(given, name) for name in FILTERS})
-    if not found:
+    if some and not found:
         raise ValueError(f"no such runs in {', '.join(map(str, folders))}")
     return found
 

@@ -85,7 +85,7 @@ def tables(rows: Iterable[Row], names: Mapping[str, str] | None = None) -> list[
     found = []
     for group, title in zip(ordered, titles, strict=True):
         rivals = [other[0] for other, same in zip(ordered, titles, strict=True) if same == title]
-        found.append(_renamed(_table(group, _score_versions(group[0], rivals)), names or {}))
+        found.append(_table(group, _score_versions(group[0], rivals), names or {}))
     return found
 
 
@@ -153,12 +153,12 @@ def _score_versions(row: Row, rivals: Sequence[Row]) -> str:
     return ", ".join(f"{name} version {row.scoring.versions[name]}" for name in differing) or "versions recorded"
 
 
-def _table(rows: Sequence[Row], versions: str) -> Table:
+def _table(rows: Sequence[Row], versions: str, names: Mapping[str, str]) -> Table:
     shared = _shared_changes(rows)
     labels = _labels(rows, shared)
     order = sorted(range(len(rows)), key=lambda i: (rows[i].method, len(rows[i].changes), natural(labels[i])))
-    rows, labels = [rows[i] for i in order], [labels[i] for i in order]
-    columns = _columns(rows)
+    rows, labels = [rows[i] for i in order], [_printed(labels[i], rows[i].method, names) for i in order]
+    columns = tuple(replace(each, heading=names.get(each.key, each.heading)) for each in _columns(rows))
     best = {column.key: _best(column.key, rows) for column in columns}
     lines = tuple(
         Line(label, row, frozenset(key for key, places in best.items() if place in places))
@@ -172,29 +172,18 @@ def _table(rows: Sequence[Row], versions: str) -> Table:
         lines=lines,
         untrained=_untrained(columns, rows),
         footnotes=(
-            *_abbreviations(columns),
+            *_abbreviations([column for column in columns if column.key not in names]),
             *dict.fromkeys(note for row in rows for note in row.notes),
             *(note for line in lines for note in _reasons(line, columns)),
         ),
     )
 
 
-def _renamed(table: Table, names: Mapping[str, str]) -> Table:
-    """The table with the user's names of lines (or of their methods) and scores."""
-
-    def of_line(line: Line) -> str:
-        method = line.row.method
-        if line.label in names or not line.label.startswith(method):
-            return names.get(line.label, line.label)
-        return names.get(method, method) + line.label.removeprefix(method)
-
-    columns = [replace(each, heading=names.get(each.key, each.heading)) for each in table.columns]
-    return replace(
-        table,
-        columns=tuple(columns),
-        lines=tuple(replace(line, label=of_line(line)) for line in table.lines),
-        footnotes=tuple(note for note in table.footnotes if not any(f" = {key}" in note for key in names)),
-    )
+def _printed(label: str, method: str, names: Mapping[str, str]) -> str:
+    """The user's name of a line, or of its method with what the line says beside it."""
+    if label in names or not label.startswith(method):
+        return names.get(label, label)
+    return names.get(method, method) + label.removeprefix(method)
 
 
 def _shared_changes(rows: Sequence[Row]) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from hypothesis import strategies as st
 
 import disent_bench as db
 from disent_bench.cli.main import main
+from disent_bench.leaderboard.records import Record
+from disent_bench.leaderboard.statistics import aggregate
+from disent_bench.leaderboard.tables import tables
 from disent_bench.runs.folder import RunFolder, find_runs
 from disent_bench.runs.overview import overview
 from disent_bench.runs.result import Failure, Result, Scoring
@@ -256,6 +259,14 @@ def test_plots_of_a_table(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert all((tmp_path / "plots" / name).read_bytes().startswith(b"\x89PNG") for name in drawn)
 
 
+def test_a_curve_keeps_zeros_and_leaves_out_what_is_not_a_number(runs: Path) -> None:
+    run = find_runs(runs)[3]
+    lines = [{"step": 1, "gap": 0.0}, {"step": 2, "gap": None}, {"step": 3, "gap": float("nan")}, {"step": 4, "gap": 2}]
+    run.metrics.write_text("".join(f"{json.dumps(each)}\n" for each in lines))
+    (line,) = db.plots.curves(run.path, "gap").lines
+    assert list(zip(*line.get_data(), strict=True)) == [(1, 0.0), (4, 2)]
+
+
 def test_the_curve_of_a_score_is_the_mean_of_its_seeds(runs: Path) -> None:
     axes = db.plots.progress(runs)
     thin, *_, thick = axes.lines
@@ -279,3 +290,16 @@ def test_the_latex_table_compiles(runs: Path, tmp_path: Path, capsys: pytest.Cap
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "table.pdf").stat().st_size > 1000
+
+
+def test_a_name_of_the_users_own_needs_no_explanation_and_others_keep_theirs() -> None:
+    record = Record(
+        *("quick", "toy_grid", "drawn", "vae", "key", 0), scores={"dci_disentanglement": 0.1, "dci_completeness": 0.2}
+    )
+    (plain,), (named,) = (
+        tables(aggregate([record]), names) for names in (None, {"dci_disentanglement": "D", "vae": "Ours"})
+    )
+    assert plain.footnotes == ("DCI D = dci_disentanglement, DCI C = dci_completeness",)
+    assert named.footnotes == ("DCI C = dci_completeness",)
+    assert [column.heading for column in named.columns] == ["D", "DCI C"]
+    assert named.lines[0].label == "Ours"

@@ -231,6 +231,23 @@ def test_names_bins_and_files_that_are_refused(tmp_path: Path) -> None:
         dd.import_data("mine", file, data_dir=tmp_path)
 
 
+def test_archives_that_are_none_or_damaged_are_one_line(tmp_path: Path) -> None:
+    whole = arrays(tmp_path / "whole.npz", images=PICTURES, factors=FACTORS).read_bytes()
+    np.save(tmp_path / "single.npy", PICTURES)
+    np.savez(tmp_path / "objects.npz", images=np.array([{}, {}], dtype=object), factors=FACTORS)
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 1
+    (tmp_path / "damaged.npz").write_bytes(damaged)
+    (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.npz").write_text("no archive")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    (tmp_path / "single.npz").write_bytes((tmp_path / "single.npy").read_bytes())
+    for name in ("objects", "damaged", "half", "text", "empty", "single"):
+        with pytest.raises(dd.DataError, match=rf"{name}\.npz cannot be read as an \.npz file") as error:
+            dd.import_data("mine", tmp_path / f"{name}.npz", data_dir=tmp_path)
+        assert "\n" not in str(error.value)
+
+
 def test_words_cannot_be_cut(tmp_path: Path) -> None:
     with pytest.raises(dd.DataError, match="shape holds words, which cannot be cut"):
         dd.import_data("mine", folder(tmp_path / "mine"), data_dir=tmp_path, bins={"shape": 2})

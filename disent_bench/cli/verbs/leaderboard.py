@@ -81,12 +81,12 @@ def read_names(path: Path) -> dict[str, str]:
     Raises:
         ValueError: if the file does not map names to names.
     """
-    import yaml
+    from disent_bench.config.yaml_text import read_yaml
 
     try:
-        names = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} is no YAML file ({error})") from None
+        names = read_yaml(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     if not isinstance(names, dict) or not all(isinstance(each, str) for pair in names.items() for each in pair):
         raise ValueError(f"{path} should hold names by name, such as topdis: TopDis")
     return {name: one_line(value) for name, value in names.items()}

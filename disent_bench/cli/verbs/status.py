@@ -36,16 +36,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(given: Namespace) -> int:
     """Print how far all runs are."""
-    from disent_bench.runs.folder import find_runs
-
-    if not find_runs(given.runs) and not any(getattr(given, name) for name in FILTERS):
-        print("[]" if given.json else f"no runs in {given.runs}; start one with: disent-bench run --method topdis")
-        return DONE
-    found = chosen(given, [given.runs])
+    found = chosen(given, [given.runs], some=any(getattr(given, name) for name in FILTERS))
     if given.json:
         print(json.dumps(strict([{**asdict(each), "folder": str(each.folder)} for each in found]), indent=2))
-    else:
+    elif found:
         print(status_table(found, given.runs))
+    else:
+        print(f"no runs in {given.runs}; start one with: disent-bench run --method topdis")
     return DONE
 
 
