@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 
 from disent_bench.cli.endings import DONE, INTERRUPTED, complain
 from disent_bench.cli.parser import build_parser, verb
+from disent_bench.runs.stop import SIGNALS, interrupt, take_unheeded
 from disent_bench.text import one_line
 
 
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except argparse.ArgumentError as error:
         return complain(_hinted(one_line(error), sys.argv[1:] if arguments is None else arguments))
     try:
-        with _ended_like_ctrl_c():
+        with _interruptible():
             status = verb(given.verb)(given[given.verb])
         if sys.stdout is not None:  # as it is where it was closed
             sys.stdout.flush()
@@ -46,16 +47,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _ended_like_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM, with which schedulers end a process, do what Ctrl-C does."""
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM, with which schedulers end a process, do what Ctrl-C does, and let neither be lost."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    take_unheeded()
+    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        take_unheeded()
 
 
 def _hinted(message: str, arguments: Sequence[str]) -> str:

@@ -13,6 +13,9 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PARENT = "DISENT_BENCH_PARENT"
 """Environment variable with the process whose end is the end of this one."""
+_unheeded: list[int] = []
+"""Signals that have ended nothing yet: destructors, callbacks from C and libraries that catch everything swallow an
+exception that happens to be raised within them."""
 
 
 class Interrupted(BaseException):
@@ -22,10 +25,24 @@ class Interrupted(BaseException):
     """
 
 
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Handle a signal: raise KeyboardInterrupt, and keep the signal in case something swallows that."""
+    _unheeded.append(number)
+    raise KeyboardInterrupt
+
+
+def take_unheeded() -> list[int]:
+    """Return the signals by which nothing has ended yet, and forget them."""
+    taken = list(_unheeded)
+    _unheeded.clear()
+    return taken
+
+
 class Stop:
     """Hears SIGINT and SIGTERM; a second one goes to whoever heard them before.
 
-    Outside of `holding` a signal raises `Interrupted` where the program stands; within it is kept for `number`.
+    Outside of `holding` a signal raises `Interrupted` where the program stands; within it is kept for `number`. One
+    that came before and has ended nothing raises at once.
     """
 
     def __init__(self) -> None:
@@ -41,10 +58,17 @@ class Stop:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Hear signals within; only a main thread can."""
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._hear) for number in SIGNALS}  # type: ignore[misc]
-        try:
+        if threading.current_thread() is not threading.main_thread():
             yield
+            return
+        self._before = {number: signal.signal(number, self._hear) for number in SIGNALS}  # type: ignore[misc]
+        try:
+            for number in take_unheeded():
+                self._hear(number, None)
+            yield
+        except Interrupted:
+            take_unheeded()
+            raise
         finally:
             for number, handler in self._before.items():
                 signal.signal(number, handler)
@@ -62,6 +86,7 @@ class Stop:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self.number = number
+        _unheeded.append(number)
         signal.signal(number, self._before[number])
         if not self.holding:
             raise Interrupted(self.name)

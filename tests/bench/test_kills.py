@@ -67,10 +67,10 @@ def children(process: int) -> list[int]:
         return []
 
 
-def disturb(command: list[str], rng: random.Random) -> int:
+def disturb(command: list[str], rng: random.Random, said: Path) -> int:
     """Start the study, kill workers now and then and at last itself, and return how often something was hit."""
-    hits = 0
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, "SECONDS_PER_STEP": "0.2"}) as study:
+    hits, slow = 0, {**os.environ, "SECONDS_PER_STEP": "0.2"}
+    with said.open("w") as stderr, subprocess.Popen(command, stderr=stderr, env=slow) as study:
         for turn in range(rng.randint(3, 8)):
             time.sleep(rng.uniform(5, 8) if turn == 0 else rng.uniform(0.5, 4))
             workers = children(study.pid)
@@ -87,7 +87,11 @@ def disturb(command: list[str], rng: random.Random) -> int:
         else:
             study.kill()
             hits += 1
-        study.wait(timeout=120)
+        try:
+            study.wait(timeout=120)
+        except subprocess.TimeoutExpired:
+            study.kill()
+            pytest.fail(f"it goes on: {said.read_text()}")
     assert study.returncode != 0, "all runs were done before there were kills enough"
     return hits
 
@@ -103,7 +107,7 @@ def test_sixty_kills_lose_nothing_and_double_nothing(tmp_path: Path, data_dir: P
     calm = sorted((tmp_path / "calm").glob("*/*/*/*/seed-*"))
     assert len(calm) == 24
     while hits < KILLS:
-        hits += disturb([sys.executable, "-m", "disent_bench", *words, str(tmp_path / "runs")], rng)
+        hits += disturb([sys.executable, "-m", "disent_bench", *words, str(tmp_path / "runs")], rng, tmp_path / "said")
     deadline = time.monotonic() + 200
     while (status := main([*words, str(tmp_path / "runs")])) != 0:  # workers of the last killed study may still end
         assert time.monotonic() < deadline, status

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from disent_bench import load_run
+from disent_bench.runs.stop import Interrupted, Stop
 
 STEPS = 30
 SETTINGS = [
@@ -292,3 +293,16 @@ def test_a_signal_while_scores_are_computed_is_obeyed_at_once(
     results = [json.loads((f / "result.json").read_text()) for f in (folder, scored)]
     assert results[0]["scores"] == results[1]["scores"]
     assert results[0]["untrained"] == results[1]["untrained"]
+
+
+def test_a_signal_that_was_swallowed_ends_the_next_run_and_no_other() -> None:
+    with Stop().listening():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        except Interrupted:
+            pass  # what a library does that catches everything
+    with pytest.raises(Interrupted, match="SIGTERM"), Stop().listening():
+        pytest.fail("it went on")
+    with Stop().listening():
+        pass

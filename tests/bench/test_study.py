@@ -202,6 +202,34 @@ def test_an_interrupted_study_goes_on(number: int, tmp_path: Path, data_dir: Pat
     assert "resuming at step" in (begun / "output.log").read_text()
 
 
+SWALLOWS = """
+try:
+    os.kill(os.getpid(), signal.{number})
+    time.sleep(60)
+except KeyboardInterrupt:
+    pass
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("verb", ["study", "run"])
+def test_a_signal_that_a_library_swallows_is_obeyed_all_the_same(
+    verb: str, number: str, tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin, name = tmp_path / "swallows.py", f"{verb}_{number}"
+    plugin.write_text(PLUGIN.format(name=name, value="p.mean.sum()") + SWALLOWS.format(number=number))
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    if verb == "study":
+        line = words(write(tmp_path / "study.yaml", plugins=[plugin.name], methods=[name]), data_dir)
+    else:
+        line = ["run", "--method", name, "--plugin", str(plugin), "--dataset", "toy_grid", "--data-dir", str(data_dir)]
+        line += ["--runs", str(tmp_path / "runs"), "--seeds", "0-1", "--set", "steps=2"]
+    assert main(line) == 130
+    assert "interrupted; the same command resumes" in capsys.readouterr().err
+    assert not list(tmp_path.glob("runs/*/*/*/*/*/metrics.jsonl")), "nothing was trained"
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

@@ -18,7 +18,7 @@ from rich.table import Column
 
 from disent_bench.runs.pace import LINE_SECONDS, Pace, duration
 from disent_bench.runs.series import ending
-from disent_bench.runs.stop import PARENT
+from disent_bench.runs.stop import PARENT, take_unheeded
 from disent_bench.runs.train import Outcome
 from disent_bench.studies.job import Job
 
@@ -176,9 +176,10 @@ class _Report:
 
 @contextmanager
 def _held_signals() -> Iterator[deque[int]]:
-    """Collect the signals that ask to stop, instead of being stopped by them."""
+    """Collect the signals that ask to stop, instead of being stopped by them; also those that came before in vain."""
     received: deque[int] = deque()
     before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in SIGNALS}
+    received.extend(take_unheeded())
     try:
         yield received
     finally:
