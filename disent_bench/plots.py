@@ -21,7 +21,7 @@ from torch import Tensor
 
 from disent_bench.leaderboard.frame import published_folder
 from disent_bench.leaderboard.records import Record, read_records
-from disent_bench.leaderboard.statistics import aggregate
+from disent_bench.leaderboard.rows import aggregate
 from disent_bench.leaderboard.tables import HEADINGS, Table, tables
 from disent_bench.runs.folder import RunFolder
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from disent_bench.leaderboard.records import Record
-from disent_bench.leaderboard.statistics import Row
+from disent_bench.leaderboard.rows import Row
 from disent_bench.leaderboard.tables import tables
 
 

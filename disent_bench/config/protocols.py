@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +13,8 @@ from disent_metrics.protocol import PROTOCOLS, ScoreProtocol
 from disent_bench.config.yaml_text import read_yaml
 from disent_bench.files import shipped
 from disent_bench.registry import unknown_name
+
+DEFAULT_PRIMARY = ("mig", "dci_disentanglement")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Protocol:
         methods: hyperparameters of recipes under this protocol, by method; ``training`` among them are settings under
             which the method trains.
         scores: settings of the scores (`disent_metrics.protocol.ScoreProtocol`).
+        primary: the scores on which methods are judged better or worse; all others are shown.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Protocol:
     settings: Mapping[str, Any] = field(default_factory=dict)
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
+    primary: Sequence[str] = DEFAULT_PRIMARY
 
 
 def protocol_folder() -> Path:

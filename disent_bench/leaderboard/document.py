@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from disent_bench.leaderboard.statistics import ScoreSummary
-from disent_bench.leaderboard.tables import Table, legend, number
+from disent_bench.leaderboard.rows import ScoreSummary
+from disent_bench.leaderboard.tables import Table, contrast_legend, legend, number
 
 
 def spread(score: ScoreSummary) -> str:
@@ -23,4 +23,5 @@ def headings(table: Table) -> list[str]:
 
 def around(table: Table, *, interval: bool) -> list[str]:
     """Return what stands around a table for readers of a document: notes, legend, footnotes."""
-    return [text for text in (*table.notes, legend(table, interval=interval, best="bold"), *table.footnotes) if text]
+    said = (*table.notes, legend(table, interval=interval, best="bold"), *contrast_legend(table), *table.footnotes)
+    return [text for text in said if text]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from disent_bench.files import shipped
 from disent_bench.leaderboard.records import Record, read_records, settings_text
 from disent_bench.leaderboard.render import render
-from disent_bench.leaderboard.statistics import Row, aggregate
+from disent_bench.leaderboard.rows import Row, aggregate
 from disent_bench.leaderboard.versions import latest
 
 if TYPE_CHECKING:

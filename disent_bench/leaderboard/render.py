@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from disent_bench.leaderboard.formats import Page, format_names
-from disent_bench.leaderboard.statistics import Row
+from disent_bench.leaderboard.rows import Row
 from disent_bench.registry import unknown_name
 
 
@@ -21,6 +21,7 @@ def render(
     styled: bool = False,
     names: Mapping[str, str] | None = None,
     columns: Sequence[str] = (),
+    against: str | None = None,
 ) -> str:
     """Return the leaderboard of ``rows`` as text that ends with a line end.
 
@@ -28,25 +29,28 @@ def render(
     and ``changes`` say which rows compare. The others print separate tables.
 
     Args:
-        rows: what `disent_bench.leaderboard.statistics.aggregate` returns.
+        rows: what `disent_bench.leaderboard.rows.aggregate` returns.
         format: name of a file in `disent_bench.leaderboard.formats`.
         runs: the folder that was read, named when there are no rows.
         width: columns of the terminal; by default the terminal's own, 80 without one.
         styled: mark the best mean in bold on the terminal; otherwise ``table`` marks it with a star.
         names: what to call methods, lines and scores in formats for readers, by their own names.
         columns: the scores to show, in this order; all if empty.
+        against: the method with which others are compared, in place of each one's base.
 
     Raises:
-        ValueError: if ``format`` is unknown, or no row has one of the ``columns``.
+        ValueError: if ``format`` is unknown, or no row has one of the ``columns`` or is of the method ``against``.
     """
     if columns and rows:
         there = dict.fromkeys(name for row in rows for name in row.scores)
         if missing := [name for name in columns if name not in there]:
             raise unknown_name("column", missing[0], there)
         rows = [replace(row, scores={name: row.scores[name] for name in columns if name in row.scores}) for row in rows]
+    if against is not None and against not in {row.method for row in rows}:
+        raise unknown_name("method in these tables", against, {row.method for row in rows})
     if format not in format_names():
         raise unknown_name("format", format, format_names())
     text: str = import_module(f"disent_bench.leaderboard.formats.{format}").write(
-        rows, Page(runs, width, styled, names or {})
+        rows, Page(runs, width, styled, names or {}, against)
     )
     return text

@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, TypeVar
 
+from disent_bench.leaderboard.contrasts import ENOUGH_SEEDS, Contrast, contrasts
 from disent_bench.leaderboard.records import score_changes, settings_text
-from disent_bench.leaderboard.statistics import Row, ScoreSummary
+from disent_bench.leaderboard.rows import Row, ScoreSummary, flat
 from disent_bench.text import natural
 
 Cell = TypeVar("Cell")
 
 MISSING = "-"
 UNTRAINED = "untrained"
+CRASHED = "†"
 
 HEADINGS = {
     "mig": "MIG",
@@ -57,7 +59,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """What one printed table says; ``untrained`` are the references at its foot, one for each network, by label."""
+    """What one printed table says; ``untrained`` are the references at its foot, one for each network, by label.
+
+    ``contrasts`` compare its rows.
+    """
 
     title: str
     notes: tuple[str, ...]
@@ -65,12 +70,14 @@ class Table:
     lines: tuple[Line, ...]
     untrained: dict[str, dict[str, float]]
     footnotes: tuple[str, ...]
+    contrasts: tuple[Contrast, ...] = ()
 
 
-def tables(rows: Iterable[Row], names: Mapping[str, str] | None = None) -> list[Table]:
+def tables(rows: Iterable[Row], names: Mapping[str, str] | None = None, against: str | None = None) -> list[Table]:
     """Return one table per protocol, way of scoring, data set and source, sorted by these names.
 
-    ``names`` are those to be printed for methods, labels of lines and scores.
+    ``names`` are those to be printed for methods, labels of lines and scores; ``against`` names the method with which
+    others are compared in the tables that have it, in place of each one's base.
 
     Changed settings that several rows share stand in the title, others in the labels of their lines. Lines are sorted
     by method, unchanged settings first. A score of the training side (``..._train``) has no column where its
@@ -85,7 +92,7 @@ def tables(rows: Iterable[Row], names: Mapping[str, str] | None = None) -> list[
     found = []
     for group, title in zip(ordered, titles, strict=True):
         rivals = [other[0] for other, same in zip(ordered, titles, strict=True) if same == title]
-        found.append(_table(group, _score_versions(group[0], rivals), names or {}))
+        found.append(_table(group, _score_versions(group[0], rivals), names or {}, against))
     return found
 
 
@@ -97,22 +104,58 @@ def grid(
     Args:
         table: what to lay out.
         text: turns plain text into a cell.
-        cell: turns a score, whether it is the best of its column, and the number of its seeds where these are fewer
-            than the line's, into a cell.
+        cell: turns a score, whether it is the best of its column, and a mark where failed seeds count with the
+            untrained score, or the number of its seeds where these are fewer than the line's, into a cell.
     """
     body = []
     for line in table.lines:
         scores = [(line.row.scores.get(column.key), column.key in line.best) for column in table.columns]
-        all_seeds = len(line.row.seeds)
         cells = [
-            text(MISSING) if score is None else cell(score, best, f" (n {score.n})" if score.n < all_seeds else "")
-            for score, best in scores
+            text(MISSING) if score is None else cell(score, best, _mark(score, line.row)) for score, best in scores
         ]
-        body.append([text(line.label), text(str(len(line.row.seeds))), *cells])
+        done, started = len(line.row.seeds), line.row.started
+        body.append([text(line.label), text(str(done) if done == started else f"{done}/{started}"), *cells])
     for label, reference in table.untrained.items():
         means = [reference.get(column.key) for column in table.columns]
         body.append([text(label), text(""), *(text(MISSING if m is None else number(m)) for m in means)])
     return body
+
+
+def contrast_grid(table: Table, broken: str = " ") -> list[list[str]]:
+    """Return headings and lines of the comparisons on primary scores; nothing if there are none.
+
+    Args:
+        table: of which.
+        broken: what stands between verdict and interval of a cell.
+    """
+    headings = {column.key: column.heading for column in table.columns}
+    shown = [each for each in table.contrasts if each.verdict and each.score in headings]
+    if not shown:
+        return []
+    labels = {id(line.row): line.label for line in table.lines}
+    scores = [key for key in headings if any(each.score == key for each in shown)]
+    cells: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for each in shown:
+        cells[labels[id(each.row)], labels[id(each.against)]][each.score] = _contrast_text(each, broken)
+    body = [[*pair, *(found.get(key, MISSING) for key in scores)] for pair, found in cells.items()]
+    return [["method", "less that of", *(headings[key] for key in scores)], *body]
+
+
+def contrast_legend(table: Table) -> list[str]:
+    """Return what the comparisons say, and what they cannot."""
+    shown = [each for each in table.contrasts if each.verdict]
+    judged = [each for each in shown if each.adjusted is not None]
+    said = []
+    if judged:
+        said.append(
+            "difference of means [95 % interval, Welch]; better or worse: p <= .05 of the exact permutation test, "
+            f"adjusted for the {len(judged)} comparisons on primary scores (Holm); level is not equal"
+        )
+    elif shown:
+        said.append("difference of means [95 % interval, Welch]")
+    if any(not each.reachable for each in judged):
+        said.append("so few seeds cannot make so many comparisons significant, whatever the difference: add seeds")
+    return said
 
 
 def legend(table: Table, *, interval: bool, best: str) -> str:
@@ -125,12 +168,30 @@ def legend(table: Table, *, interval: bool, best: str) -> str:
             parts.append("[95 % interval of the mean, Student's t]")
     if any(line.best for line in table.lines):
         parts.append(f"{best}: best mean")
+    if any(score.crashed for score in scores):
+        parts.append(f"{CRASHED}: failed seeds count with the untrained score")
+    if len(table.lines) > 1 and any(line.row.started < ENOUGH_SEEDS for line in table.lines):
+        parts.append(f"a preview: below {ENOUGH_SEEDS} seeds nothing is ranked")
     return "; ".join(parts)
 
 
 def number(value: float) -> str:
     """Return a score with three decimals, or four digits from 100 on."""
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
+
+
+def _mark(score: ScoreSummary, row: Row) -> str:
+    """What is particular about the seeds of a score."""
+    fewer = f" (n {score.n})" if score.n < row.started else ""
+    return CRASHED * bool(score.crashed) + fewer
+
+
+def _contrast_text(contrast: Contrast, broken: str) -> str:
+    """``+0.031 better [0.010, 0.052], p .012``."""
+    said = f"{contrast.difference:+.3f} {contrast.verdict}"
+    about = [f"[{number(contrast.ci95[0])}, {number(contrast.ci95[1])}]"] if contrast.ci95 else []
+    about += [f"p {contrast.adjusted:.3f}".replace("0.", ".")] if contrast.adjusted is not None else []
+    return f"{said}{broken}{', '.join(about)}" if about else said
 
 
 def _title(row: Row, shared: Mapping[str, Any] | None = None) -> str:
@@ -153,7 +214,7 @@ def _score_versions(row: Row, rivals: Sequence[Row]) -> str:
     return ", ".join(f"{name} version {row.scoring.versions[name]}" for name in differing) or "versions recorded"
 
 
-def _table(rows: Sequence[Row], versions: str, names: Mapping[str, str]) -> Table:
+def _table(rows: Sequence[Row], versions: str, names: Mapping[str, str], against: str | None) -> Table:
     shared = _shared_changes(rows)
     labels = _labels(rows, shared)
     order = sorted(range(len(rows)), key=lambda i: (rows[i].method, len(rows[i].changes), natural(labels[i])))
@@ -176,6 +237,7 @@ def _table(rows: Sequence[Row], versions: str, names: Mapping[str, str]) -> Tabl
             *dict.fromkeys(note for row in rows for note in row.notes),
             *(note for line in lines for note in _reasons(line, columns)),
         ),
+        contrasts=tuple(contrasts(rows, against if against in {row.method for row in rows} else None)),
     )
 
 
@@ -218,8 +280,8 @@ def _difference(row: Row, rivals: Sequence[Row]) -> str:
         return ""
     if "versions" not in row.config:
         return "versions not recorded"
-    settings = [_flat(rival.config) for rival in rivals if "versions" in rival.config]
-    own = _flat(row.config)
+    settings = [_told(rival.config) for rival in rivals if "versions" in rival.config]
+    own = _told(row.config)
     differing = {n: v for n, v in own.items() if any(other.get(n, MISSING) != v for other in settings)}
     code = [n.removeprefix("versions.code ") for n in differing if n.startswith("versions.code ")]
     versions = [(n.removeprefix("versions."), v) for n, v in differing.items() if n.startswith("versions.")]
@@ -230,18 +292,12 @@ def _difference(row: Row, rivals: Sequence[Row]) -> str:
     return ", ".join(said) or ("other data" if len(settings) > 1 else "versions recorded")
 
 
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _told(config: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by dotted name, without those that do not tell how a network was trained."""
     passed_over = {"method", "note", "protocol", "version", "changes", "scores", "plugins", "log_every"}
     passed_over |= {"gradient_shares", "checkpoint_every", "evaluate_every", "evaluate_during"}
     passed_over |= {"methods"} if config.get("terms") else set()
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        if not prefix and name in passed_over:
-            continue
-        nested = isinstance(value, Mapping) and bool(value)
-        flat |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
-    return flat
+    return flat({name: value for name, value in config.items() if name not in passed_over})
 
 
 def _columns(rows: Sequence[Row]) -> tuple[Column, ...]:
@@ -256,8 +312,12 @@ def _columns(rows: Sequence[Row]) -> tuple[Column, ...]:
 
 
 def _best(key: str, rows: Sequence[Row]) -> set[int]:
-    """Return the places of the best mean as printed, ties included; none without a rival or a direction."""
-    scores = {place: row.scores[key] for place, row in enumerate(rows) if key in row.scores}
+    """Return the places of the best mean as printed, ties included; none without a rival, seeds or a direction."""
+    scores = {
+        place: row.scores[key]
+        for place, row in enumerate(rows)
+        if key in row.scores and row.scores[key].n >= ENOUGH_SEEDS
+    }
     directions = {score.higher_is_better for score in scores.values()}
     if len(scores) < 2 or directions not in ({True}, {False}):
         return set()
@@ -270,8 +330,8 @@ def _untrained(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, dict
     """Return the mean over all runs of each network, for the scores that were taken before training, by label."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        groups[settings_text(_network(row))].append(row)
-    networks = {name: _network(group[0]) for name, group in groups.items()}
+        groups[settings_text(row.network)].append(row)
+    networks = {name: group[0].network for name, group in groups.items()}
     references = {}
     for name, group in groups.items():
         values = {column.key: [v for row in group for v in row.untrained.get(column.key, ())] for column in columns}
@@ -284,18 +344,6 @@ def _untrained(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, dict
         if means:
             references[f"({UNTRAINED}, {settings_text(own)})" if own else f"({UNTRAINED})"] = means
     return references
-
-
-def _network(row: Row) -> dict[str, Any]:
-    """The settings and versions that an untrained network depends on."""
-    config = row.config
-    if not config:
-        return {}
-    if not config.get("terms"):
-        return {"method": row.method, **_flat({"methods": config.get("methods", {})})}
-    version = f"network {config.get('network')}"
-    told = {version: config["versions"][version]} if version in config.get("versions", {}) else {}
-    return {**_flat({name: config.get(name) for name in ("network", "latent_dim", "bottleneck")}), **told}
 
 
 def _abbreviations(columns: Sequence[Column]) -> list[str]:

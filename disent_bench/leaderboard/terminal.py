@@ -13,8 +13,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from disent_bench.leaderboard.statistics import ScoreSummary
-from disent_bench.leaderboard.tables import Table, grid, legend, number
+from disent_bench.leaderboard.rows import ScoreSummary
+from disent_bench.leaderboard.tables import Table, contrast_grid, contrast_legend, grid, legend, number
 
 
 def terminal_table(table: Table, width: int, styled: bool) -> str:
@@ -32,10 +32,11 @@ def terminal_table(table: Table, width: int, styled: bool) -> str:
     texts = [
         *table.notes,
         legend(table, interval=not stacked, best="bold" if styled else "*"),
+        *contrast_legend(table),
         *table.footnotes,
     ]
     content: list[RenderableType] = [Text(table.title, style="bold"), Text()]
-    for part in parts:
+    for part in [*parts, *_comparison(table, width)]:
         content += [part, Text()]
     content += [Text(text) for text in texts if text]
     with console.capture() as capture:
@@ -60,6 +61,19 @@ def _fits(console: Console, parts: Sequence[RichTable]) -> bool:
     # Measured as if there were room for everything; with the terminal's own limit all tables seem to fit.
     unbounded = console.options.update(max_width=10_000)
     return all(console.measure(part, options=unbounded).maximum <= console.width for part in parts)
+
+
+def _comparison(table: Table, width: int) -> list[RichTable]:
+    """The comparisons of the table; none if it has none."""
+    rows = contrast_grid(table, "\n")
+    if not rows:
+        return []
+    part = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0), show_edge=False)
+    for place, heading in enumerate(rows[0]):
+        part.add_column(heading, overflow="fold", justify="right" if place > 1 else "left")
+    for line in rows[1:]:
+        part.add_row(*(_wrapped(text, width // 4) for text in line[:2]), *line[2:])
+    return [part]
 
 
 def _part(table: Table, label_width: int, stacked: bool, styled: bool) -> RichTable:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from disent_bench.leaderboard.statistics import Row
+from disent_bench.leaderboard.rows import Row
 
 CODE = "code "
 """How the versions in a configuration call what is not part of this package."""

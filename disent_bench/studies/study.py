@@ -17,7 +17,7 @@ from disent_bench.config.values import parse_seeds, parse_value
 from disent_bench.config.yaml_text import read_yaml
 from disent_bench.leaderboard.records import Record, read_records, settings_text
 from disent_bench.leaderboard.render import render
-from disent_bench.leaderboard.statistics import aggregate
+from disent_bench.leaderboard.rows import aggregate
 from disent_bench.registry import unknown_name
 from disent_bench.runs.folder import RunKey
 from disent_bench.runs.model import load_grid, rehearse

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import disent_bench
 from disent_bench.leaderboard.records import Record, read_records
 from disent_bench.leaderboard.render import render
-from disent_bench.leaderboard.statistics import aggregate, student_interval, summarise
+from disent_bench.leaderboard.rows import aggregate, summarise
+from disent_bench.leaderboard.statistics import student_interval
 from disent_bench.leaderboard.tables import tables
 from disent_bench.runs.folder import RunFolder, RunKey
 from disent_bench.runs.result import Failure, Result, Scoring

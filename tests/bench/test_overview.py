@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import disent_bench as db
 from disent_bench.cli.main import main
 from disent_bench.leaderboard.records import Record
-from disent_bench.leaderboard.statistics import aggregate
+from disent_bench.leaderboard.rows import aggregate
 from disent_bench.leaderboard.tables import tables
 from disent_bench.runs.folder import RunFolder, find_runs
 from disent_bench.runs.overview import overview
@@ -185,11 +185,11 @@ def test_a_label_stands_for_method_and_settings(
     run = find_runs(runs)[0]
     call(capsys, "label", run.path, "Mine, at last")
     assert "Mine, at last" in call(capsys, "status", "--runs", runs, "--state", "done")
-    assert "| Mine, at last | 2 |" in call(capsys, "leaderboard", "--runs", runs, "--format", "markdown")
+    assert "| Mine, at last | 2/3 |" in call(capsys, "leaderboard", "--runs", runs, "--format", "markdown")
     assert list(db.results(runs)["label"].unique()) == ["Mine, at last"]
     call(capsys, "label", run.path, "")
     out = call(capsys, "leaderboard", "--runs", runs, "--format", "markdown")
-    assert r"| vae \[batch_size=8, steps=3\] | 2 |" in out
+    assert r"| vae \[batch_size=8, steps=3\] | 2/3 |" in out
     refuse("a label has up to 80 characters", "label", run.path, "x" * 81)
     refuse("is not the folder of a run", "label", runs, "x")
 
@@ -201,9 +201,9 @@ def test_columns_and_names_of_a_table(
     names.write_text("vae: VAE (ours)\nmig: 'MIG (%)'\n")
     options = ["leaderboard", "--runs", runs, "--names", names, "--columns", "mig"]
     assert "| method | n | MIG (%) |" in call(capsys, *options, "--format", "markdown")
-    assert r"VAE (ours) [batch\_size=8, steps=3] & 2 & " in call(capsys, *options, "--format", "latex")
+    assert r"VAE (ours) [batch\_size=8, steps=3] & 2/3 & " in call(capsys, *options, "--format", "latex")
     names.write_text("'vae [batch_size=8, steps=3]': Ours\n")
-    assert "| Ours | 2 |" in call(capsys, *options, "--format", "markdown")
+    assert "| Ours | 2/3 |" in call(capsys, *options, "--format", "markdown")
     refuse("column 'mug', did you mean 'mig'?", "leaderboard", "--runs", runs, "--columns", "mug")
     names.write_text("- vae\n")
     refuse("should hold names by name", *options)

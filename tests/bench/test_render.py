@@ -13,7 +13,7 @@ import pytest
 from disent_bench.leaderboard.formats import format_names
 from disent_bench.leaderboard.records import Record
 from disent_bench.leaderboard.render import render
-from disent_bench.leaderboard.statistics import Row, aggregate
+from disent_bench.leaderboard.rows import Row, aggregate
 from disent_bench.leaderboard.tables import tables
 
 SCORES = {
@@ -46,6 +46,11 @@ def record(method: str = "topdis", seed: int = 0, **changed: Any) -> Record:
     return Record(**{**fields, "method": method, "seed": seed, **changed})
 
 
+def records(method: str, values: dict[str, float], seeds: int = 5, **changed: Any) -> list[Record]:
+    """Seeds enough for a method to be ranked."""
+    return [record(method, seed, scores=values, **changed) for seed in range(seeds)]
+
+
 def study() -> list[Row]:
     """Three methods, one also with changed settings; a failed seed; a score that could not be computed."""
     runs = [
@@ -53,10 +58,10 @@ def study() -> list[Row]:
             method,
             seed,
             scores={k: v + i / 100 + s / 1000 for k, v in SCORES.items()},
-            untrained={"mig": 0.004},
+            untrained=dict.fromkeys(SCORES, 0.152),
         )
         for i, method in enumerate(("beta_tcvae", "topdis", "factor_vae+topdis"))
-        for s, seed in enumerate((0, 1, 4))
+        for s, seed in enumerate((0, 1, 4, 5, 6))
     ]
     changed = record(
         key="x",
@@ -140,9 +145,8 @@ def test_rows_of_one_name_say_what_they_differ_in_and_show_no_hash() -> None:
 
 
 def test_best_follows_the_direction() -> None:
-    rows = aggregate(
-        record(name, scores={"mig": value, "loss": value, "odd": value}) for name, value in (("a", 0.1), ("b", 0.2))
-    )
+    values = {name: {"mig": value, "loss": value, "odd": value} for name, value in (("a", 0.1), ("b", 0.2))}
+    rows = aggregate(run for name, value in values.items() for run in records(name, value))
     assert best(rows, "mig") == {"b"}
     assert best(rows, "loss") == {"a"}
     assert best(rows, "odd") == set()
@@ -150,20 +154,28 @@ def test_best_follows_the_direction() -> None:
 
 def test_means_that_print_alike_tie() -> None:
     values = {"a": 0.2001, "b": 0.1999, "c": 0.199}
-    assert best(aggregate(record(k, scores={"mig": v}) for k, v in values.items()), "mig") == {"a", "b"}
+    assert best(aggregate(run for k, v in values.items() for run in records(k, {"mig": v})), "mig") == {"a", "b"}
+
+
+def test_below_five_seeds_nothing_is_ranked() -> None:
+    few = records("few", {"mig": 0.9}, seeds=4)
+    rows = aggregate([*few, *records("a", {"mig": 0.1}), *records("b", {"mig": 0.2})])
+    assert best(rows, "mig") == {"b"}
+    assert "a preview: below 5 seeds nothing is ranked" in render(rows, "table", width=200)
+    assert best(aggregate([*few, *records("a", {"mig": 0.1})]), "mig") == set()
+    assert "preview" not in render(aggregate([*records("a", {"mig": 0.1}), *records("b", {"mig": 0.2})]))
 
 
 def test_nothing_is_best_alone() -> None:
-    rows = aggregate([record("a", scores={"mig": 0.1}), record("b", failure="killed")])
+    rows = aggregate([*records("a", {"mig": 0.1}), record("b", failure="killed")])
     assert best(rows, "mig") == set()
 
 
 def test_the_untrained_reference_is_a_mean_over_runs_and_never_best() -> None:
     rows = aggregate(
         [
-            record("a", 0, scores={"mig": 0.1}, untrained={"mig": 0.9}),
-            record("a", 1, scores={"mig": 0.1}, untrained={"mig": 0.6}),
-            record("b", 0, scores={"mig": 0.2}, untrained={"mig": 0.3}),
+            *records("a", {"mig": 0.1}, untrained={"mig": 0.9}),
+            *records("b", {"mig": 0.2}, untrained={"mig": 0.3}),
         ]
     )
     (table,) = tables(rows)
@@ -201,15 +213,17 @@ def test_json_has_the_promised_shape() -> None:
     row = next(r for r in found if r["method"] == "topdis" and not r["changes"])
     assert {"protocol", "dataset", "source", "method", "seeds", "failed", "scores"} <= set(row)
     assert (row["protocol"], row["dataset"], row["source"]) == ("quick", "dsprites", "drawn")
-    assert (row["seeds"], row["failed"]) == ([0, 1, 4], [2])
+    assert (row["seeds"], row["failed"]) == ([0, 1, 4, 5, 6], [2])
     assert row["failures"] == {"2": "loss not finite at step 50"}
     assert set(row["scores"]) == set(SCORES)
     score = row["scores"]["mig"]
-    assert set(score) == {"mean", "std", "ci95", "n", "higher_is_better"}
-    assert score["mean"] == pytest.approx(0.151)
-    assert score["std"] == pytest.approx(0.001)
-    assert score["ci95"] == pytest.approx([0.151 - 0.0024841, 0.151 + 0.0024841], abs=1e-6)
-    assert (score["n"], score["higher_is_better"]) == (3, True)
+    assert set(score) == {"mean", "std", "ci95", "n", "higher_is_better", "values", "crashed"}
+    assert score["mean"] == pytest.approx(0.152)
+    assert score["std"] == pytest.approx(0.001 * 2**0.5)
+    assert score["ci95"] == pytest.approx([0.152 - 0.0014841, 0.152 + 0.0014841], abs=1e-6)
+    assert (score["n"], score["higher_is_better"], score["crashed"]) == (6, True, [2])
+    values = {"0": 0.15, "1": 0.151, "2": 0.152, "4": 0.152, "5": 0.153, "6": 0.154}
+    assert score["values"] == pytest.approx(values)
     changed = next(r for r in found if r["changes"])
     assert (changed["changes"], changed["errors"]) == ({"steps": 200}, {"dci": {"0": "one active code"}})
     assert (changed["scores"]["mig"]["std"], changed["scores"]["mig"]["ci95"]) == (None, None)
@@ -233,7 +247,7 @@ def test_csv_reads_as_a_wide_frame() -> None:
                         *score.ci95,
                     )
     topdis = frame[(frame.method == "topdis") & frame.changes.isna()].iloc[0]
-    assert (topdis.seeds, topdis.failed, topdis.mig_untrained) == ("0 1 4", 2, 0.004)
+    assert (topdis.seeds, topdis.failed, topdis.mig_untrained) == ("0 1 4 5 6", 2, 0.152)
     assert frame.changes.dropna().tolist() == ["steps=200"]
 
 
@@ -243,29 +257,29 @@ def test_csv_quotes_what_needs_it() -> None:
 
 
 def test_markdown_rows_have_one_cell_for_each_column() -> None:
-    text = render(aggregate([*map_records("a|b*c"), record("vae", scores=SCORES)]), "markdown")
+    text = render(aggregate([*map_records("a|b*c"), *records("vae", SCORES)]), "markdown")
     table = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines(text, "|")]
     assert {len(cells) for cells in table} == {2 + 7}
     assert [cells[0].strip() for cells in table] == ["method", ":--", r"a\|b\*c", "vae"]
-    assert table[3][2].strip() == "**0.140**"
+    assert table[3][2].strip().startswith("**0.140**")
     assert f"- {NOTE}" in text
 
 
 def map_records(method: str) -> list[Record]:
-    return [record(method, seed, scores={k: v - 0.01 for k, v in SCORES.items()}) for seed in (0, 1)]
+    return [record(method, seed, scores={k: v - 0.01 for k, v in SCORES.items()}) for seed in range(5)]
 
 
 def test_markdown_cells() -> None:
     (row,) = lines(render(study(), "markdown"), "| topdis |")
-    assert row.split(" | ")[1:3] == ["3", r"0.151 ± 0.001 \[0.149, 0.153\]"]
+    assert row.split(" | ")[1:3] == ["5/6", r"0.152† ± 0.001 \[0.151, 0.153\]"]
 
 
 def test_latex_is_balanced_and_escaped() -> None:
     rows = aggregate(
         [
-            record("a_b", scores={"mig": 0.1, "sap": 0.1}, note="50 % & more: ~{x}^2 #1 $5 <\\>"),
-            record("a_b", 1, scores={"mig": 0.2, "sap": 0.1}),
-            record("vae", scores={"mig": 0.5}),
+            *records("a_b", {"mig": 0.1, "sap": 0.1}, seeds=3, note="50 % & more: ~{x}^2 #1 $5 <\\>"),
+            *(record("a_b", seed, scores={"mig": 0.2, "sap": 0.1}) for seed in (3, 4, 5)),
+            *records("vae", {"mig": 0.5}),
         ]
     )
     text = render(rows, "latex")
@@ -285,8 +299,8 @@ def test_latex_is_balanced_and_escaped() -> None:
     body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
     rows_of_cells = [line.split(" & ") for line in body.splitlines() if line.endswith(r"\\")]
     assert [len(cells) for cells in rows_of_cells] == [4, 4, 4]
-    assert rows_of_cells[1][:3] == [r"a\_b", "2", r"0.150 $\pm$ 0.071"]
-    assert rows_of_cells[2][2:] == [r"\textbf{0.500}", r"- \\"]
+    assert rows_of_cells[1][:3] == [r"a\_b", "6", r"0.150 $\pm$ 0.055"]
+    assert rows_of_cells[2][2:] == [r"\textbf{0.500} $\pm$ 0.000", r"- \\"]
     assert r"50 \% \& more: \textasciitilde{}\{x\}\textasciicircum{}2 \#1 \$5" in text
     assert r" \textless{}\textbackslash{}\textgreater{}" in text
     assert text.isascii()
@@ -343,8 +357,8 @@ def test_html_parses_back() -> None:
         "topdis [steps=200]",
         "(untrained)",
     ]
-    assert sprites[3][2] == "0.151 ± 0.001 [0.149, 0.153]"
-    assert page.bold == ["0.161", "0.241", "0.271", "0.571", "0.071", "0.701", "0.771"]
+    assert sprites[3][2] == "0.152† ± 0.001 [0.151, 0.153]"
+    assert page.bold == ["0.162", "0.242", "0.272", "0.572", "0.702", "0.772", "0.077"]
 
 
 # The terminal
@@ -363,7 +377,7 @@ def test_a_terminal_of_any_width_shows_every_number_whole(width: int, styled: bo
         for name, score in row.scores.items():
             if not name.endswith("_train"):
                 assert f"{score.mean:.3f}" in shown
-    assert ("[0.149, 0.153]" in plain) == (width >= 140)
+    assert ("[0.151, 0.153]" in plain) == (width >= 140)
     assert (plain != text) == styled
 
 
@@ -373,8 +387,8 @@ def test_a_terminal_of_80_columns_holds_nine_scores_in_one_part() -> None:
     (row,) = lines(text, "factor_vae+topdis ")
     assert row.split() == [
         "factor_vae+topdis",
-        "3",
-        *["*0.161", "*0.241", "*0.271", "*0.571", "*0.071", "*0.701", "*0.771"],
+        "5",
+        *["*0.162", "*0.242", "*0.272", "*0.572", "0.072", "*0.702", "*0.772"],
     ]
     assert "topdis: seed 2 failed: loss not finite at step 50" in text
     assert NOTE in text
@@ -391,7 +405,8 @@ def test_long_labels_give_way_to_scores() -> None:
 
 
 def test_twenty_scores_are_split_into_parts() -> None:
-    rows = aggregate(record(m, scores={f"score_{i}": i / 100 for i in range(20)}) for m in ("vae", "topdis"))
+    values = {f"score_{i}": i / 100 for i in range(20)}
+    rows = aggregate([*records("vae", values), *records("topdis", values)])
     text = render(rows, "table", width=80)
     assert len(lines(text, "method")) > 1
     assert max(map(len, text.splitlines())) <= 80
@@ -400,12 +415,12 @@ def test_twenty_scores_are_split_into_parts() -> None:
 
 def test_bold_marks_the_best_mean_alone() -> None:
     rows = aggregate(
-        [record("a", s, scores={"mig": 0.1 + s}) for s in (0, 1)]
-        + [record("b", s, scores={"mig": 0.2 + s}) for s in (0, 1)]
+        [record("a", s, scores={"mig": 0.1 + s}) for s in range(5)]
+        + [record("b", s, scores={"mig": 0.2 + s}) for s in range(5)]
     )
     text = render(rows, "table", width=100, styled=True)
     found = re.findall(r"\x1b\[1m(\d[^\x1b]*)\x1b\[0m([^\x1b\n]*)", text)
-    assert [(mean, rest.strip()) for mean, rest in found] == [("0.700", "± 0.707")]
+    assert [(mean, rest.strip()) for mean, rest in found] == [("2.200", "± 1.581")]
     assert "*" not in text
 
 

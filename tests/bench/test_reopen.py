@@ -16,7 +16,7 @@ import disent_bench
 from disent_bench.cli.main import main
 from disent_bench.config.resolve import resolve
 from disent_bench.leaderboard.records import read_records
-from disent_bench.leaderboard.statistics import aggregate
+from disent_bench.leaderboard.rows import aggregate
 from disent_bench.leaderboard.tables import tables
 from disent_bench.runs.folder import RunFolder
 from disent_bench.runs.result import Result

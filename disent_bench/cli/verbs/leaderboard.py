@@ -13,7 +13,10 @@ from disent_bench.leaderboard.formats import format_names
 from disent_bench.text import one_line
 
 HELP = "print the tables"
-DESCRIPTION = "Print mean, spread and interval over seeds of every score, a table per protocol and data set."
+DESCRIPTION = (
+    "Print mean, spread and interval over seeds of every score, a table per protocol and data set, and how much each "
+    "method differs from its base."
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -22,6 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead")
     for name in ("protocol", "dataset", "method"):
         parser.add_argument(f"--{name}", type=str, help=f"only runs with this {name}")
+    parser.add_argument(
+        "--against", type=str, metavar="METHOD", help="compare every method with this one instead of with its base"
+    )
     parser.add_argument("--columns", type=str, metavar="A,B", help="only these scores, in this order")
     parser.add_argument(
         "--names",
@@ -43,7 +49,7 @@ def main(given: Namespace) -> int:
     from disent_bench.files import write_atomically
     from disent_bench.leaderboard.records import read_records
     from disent_bench.leaderboard.render import render
-    from disent_bench.leaderboard.statistics import aggregate
+    from disent_bench.leaderboard.rows import aggregate
     from disent_bench.leaderboard.versions import latest
     from disent_bench.registry import unknown_name
 
@@ -66,6 +72,7 @@ def main(given: Namespace) -> int:
         styled=given.output is None and sys.stdout.isatty(),
         names=read_names(given.names) if given.names else {},
         columns=[name.strip() for name in (given.columns or "").split(",") if name.strip()],
+        against=given.against,
     )
     if given.output is None:
         print(text, end="" if text.endswith("\n") else "\n")

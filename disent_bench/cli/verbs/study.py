@@ -40,7 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(given: Namespace) -> int:
     """Bring all runs of the file to their end, and print their leaderboard."""
-    from disent_bench.leaderboard.statistics import aggregate
+    from disent_bench.leaderboard.rows import aggregate
     from disent_bench.plugins import load_plugins
     from disent_bench.studies.study import read_study, run_study, study_leaderboard, study_records
 

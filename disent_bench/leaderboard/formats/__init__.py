@@ -17,12 +17,14 @@ class Page:
         width: columns of the terminal; its own if None, 80 without one.
         styled: whether the terminal shows bold text.
         names: what methods, lines and scores are to be called, by their own names.
+        against: the method with which others are compared, in place of each one's base.
     """
 
     runs: Path = Path("runs")
     width: int | None = None
     styled: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
+    against: str | None = None
 
     @property
     def empty(self) -> str:

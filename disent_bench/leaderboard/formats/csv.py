@@ -10,7 +10,7 @@ from typing import Any
 
 from disent_bench.leaderboard.formats import Page
 from disent_bench.leaderboard.records import settings_text
-from disent_bench.leaderboard.statistics import Row
+from disent_bench.leaderboard.rows import Row
 
 
 def write(rows: Sequence[Row], page: Page) -> str:

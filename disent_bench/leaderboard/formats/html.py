@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 from disent_bench.leaderboard.document import around, headings, interval_text, spread
 from disent_bench.leaderboard.formats import Page
-from disent_bench.leaderboard.statistics import Row, ScoreSummary
-from disent_bench.leaderboard.tables import Table, grid, number, tables
+from disent_bench.leaderboard.rows import Row, ScoreSummary
+from disent_bench.leaderboard.tables import Table, contrast_grid, grid, number, tables
 
 
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return the page."""
-    return _page([_html(table) for table in tables(rows, page.names)] or [f"<p>{html.escape(page.empty)}</p>\n"])
+    return _page(
+        [_html(table) for table in tables(rows, page.names, page.against)] or [f"<p>{html.escape(page.empty)}</p>\n"]
+    )
 
 
 def _html(table: Table) -> str:
@@ -21,12 +23,20 @@ def _html(table: Table) -> str:
         mean = f"<b>{number(score.mean)}</b>" if best else number(score.mean)
         return f"{mean}{fewer}{spread(score)}<small>{interval_text(score)}</small>" if score.ci95 else mean + fewer
 
-    head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings(table))
-    body = "\n".join("<tr><td>" + "</td><td>".join(row) + "</td></tr>" for row in grid(table, html.escape, cell))
+    body = _table(html.escape(table.title), headings(table), grid(table, html.escape, cell))
+    compared = contrast_grid(table)
+    if compared:
+        body += _table("Compared", compared[0], [[html.escape(text) for text in row] for row in compared[1:]])
     below = "".join(f"<p>{html.escape(text)}</p>\n" for text in around(table, interval=True))
+    return body + below
+
+
+def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    titles = "".join(f"<th>{html.escape(heading)}</th>" for heading in head)
+    body = "\n".join("<tr><td>" + "</td><td>".join(row) + "</td></tr>" for row in rows)
     return (
-        f"<table>\n<caption>{html.escape(table.title)}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{body}\n</tbody>\n</table>\n{below}"
+        f"<table>\n<caption>{caption}</caption>\n<thead><tr>{titles}</tr></thead>\n"
+        f"<tbody>\n{body}\n</tbody>\n</table>\n"
     )
 
 

@@ -7,21 +7,28 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from disent_bench.leaderboard.contrasts import Contrast
 from disent_bench.leaderboard.formats import Page
-from disent_bench.leaderboard.statistics import Row
+from disent_bench.leaderboard.rows import Row
+from disent_bench.leaderboard.tables import tables
 from disent_bench.text import strict
 
 
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return a list of objects ``{protocol, dataset, source, method, seeds, failed, scores}``.
 
-    ``scores`` maps a name to ``{mean, std, ci95, n, higher_is_better}``; ``scoring``, ``key``, ``changes``, ``note``,
-    ``untrained``, ``failures`` and ``errors`` (reasons by seed) are added; unrounded, ``null`` if unknown.
+    ``scores`` maps a name to ``{mean, std, ci95, n, higher_is_better, values, crashed}``, with the value of each seed
+    and the seeds whose value is the untrained network's since their runs failed; ``scoring``, ``key``, ``changes``,
+    ``note``, ``untrained``, ``failures`` and ``errors`` (reasons by seed) are added, and ``contrasts``: ``{against,
+    score, difference, ci95, p, adjusted, verdict}`` (`disent_bench.leaderboard.contrasts.Contrast`). Unrounded,
+    ``null`` if unknown.
     """
-    return json.dumps(strict([_json_row(row) for row in rows]), indent=2, allow_nan=False) + "\n"
+    found = [each for table in tables(rows, against=page.against) for each in table.contrasts]
+    document = [_json_row(row, [each for each in found if each.row is row]) for row in rows]
+    return json.dumps(strict(document), indent=2, allow_nan=False) + "\n"
 
 
-def _json_row(row: Row) -> dict[str, Any]:
+def _json_row(row: Row, found: Sequence[Contrast]) -> dict[str, Any]:
     return {
         "protocol": row.protocol,
         "dataset": row.dataset,
@@ -41,9 +48,24 @@ def _json_row(row: Row) -> dict[str, Any]:
                 "ci95": score.ci95,
                 "n": score.n,
                 "higher_is_better": score.higher_is_better,
+                "values": dict(zip(score.seeds, score.values, strict=True)),
+                "crashed": score.crashed,
             }
             for name, score in row.scores.items()
         },
+        "contrasts": [
+            {
+                "against": each.against.method,
+                "against_key": each.against.key,
+                "score": each.score,
+                "difference": each.difference,
+                "ci95": each.ci95,
+                "p": each.p,
+                "adjusted": each.adjusted,
+                "verdict": each.verdict,
+            }
+            for each in found
+        ],
         "errors": row.errors,
         "untrained": {name: fmean(values) for name, values in row.untrained.items() if values},
     }

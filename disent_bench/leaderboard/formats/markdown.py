@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 from disent_bench.leaderboard.document import around, headings, interval_text, spread
 from disent_bench.leaderboard.formats import Page
-from disent_bench.leaderboard.statistics import Row, ScoreSummary
-from disent_bench.leaderboard.tables import Table, grid, number, tables
+from disent_bench.leaderboard.rows import Row, ScoreSummary
+from disent_bench.leaderboard.tables import Table, contrast_grid, grid, number, tables
 
 
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return one table after the other."""
-    return "\n".join([_markdown(table) for table in tables(rows, page.names)] or [f"{_markdown_text(page.empty)}\n"])
+    return "\n".join(
+        [_markdown(table) for table in tables(rows, page.names, page.against)] or [f"{_markdown_text(page.empty)}\n"]
+    )
 
 
 def _markdown(table: Table) -> str:
@@ -21,11 +23,18 @@ def _markdown(table: Table) -> str:
         mean = f"**{number(score.mean)}**" if best else number(score.mean)
         return mean + fewer + spread(score) + _markdown_text(interval_text(score))
 
-    head = [_markdown_text(heading) for heading in headings(table)]
-    rule = [":--", *("--:" for _ in head[1:])]
-    lines = ["| " + " | ".join(row) + " |" for row in (head, rule, *grid(table, _markdown_text, cell))]
+    lines = _lines([[_markdown_text(heading) for heading in headings(table)], *grid(table, _markdown_text, cell)])
+    lines += _lines([[_markdown_text(text) for text in row] for row in contrast_grid(table)])
     below = [f"- {_markdown_text(text)}" for text in around(table, interval=True)]
-    return "\n".join([f"**{_markdown_text(table.title)}**", "", *lines, "", *below]).rstrip() + "\n"
+    return "\n".join([f"**{_markdown_text(table.title)}**", "", *lines, *below]).rstrip() + "\n"
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table with a head, and an empty line; nothing for no rows."""
+    if not rows:
+        return []
+    rule = [":--", *("--:" for _ in rows[0][1:])]
+    return [*("| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:])), ""]
 
 
 def _markdown_text(text: str) -> str:

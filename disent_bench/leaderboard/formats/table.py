@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 
 from disent_bench.leaderboard.formats import Page
-from disent_bench.leaderboard.statistics import Row
+from disent_bench.leaderboard.rows import Row
 from disent_bench.leaderboard.tables import tables
 from disent_bench.leaderboard.terminal import terminal_table
 
@@ -15,5 +15,6 @@ def write(rows: Sequence[Row], page: Page) -> str:
     """Return one table after the other; the best mean is bold if the page is styled, else starred."""
     columns = page.width or shutil.get_terminal_size().columns
     return "\n".join(
-        [terminal_table(each, columns, page.styled) for each in tables(rows, page.names)] or [f"{page.empty}\n"]
+        [terminal_table(each, columns, page.styled) for each in tables(rows, page.names, page.against)]
+        or [f"{page.empty}\n"]
     )
