@@ -162,7 +162,9 @@ def scores(
     dataset: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a score of every finished run: a dot for each seed, a line at the mean, a row for each line of the table.
+    """Draw a score of every run: a dot for each seed, a line at the mean, a row for each line of the table.
+
+    An empty dot is the untrained score, with which a failed run counts.
 
     Args:
         runs: a folder of runs, or what was read of one; the published results if None.
@@ -174,13 +176,16 @@ def scores(
     Raises:
         ValueError: if no run has the score, or the runs do not stand in one table, for only these compare.
     """
-    table, records = _compared(runs, score, protocol, dataset)
+    table, _ = _compared(runs, score, protocol, dataset)
     axes, labels = _axes(ax), []
     for row, line in enumerate(table.lines):
-        values = [record.scores[score] for record in records if record.key == line.row.key]
-        axes.plot(values, [row] * len(values), "o", color="tab:blue", alpha=0.6, markersize=5)
-        axes.plot([fmean(values)] * 2, [row - 0.3, row + 0.3], color="black")
-        axes.text(1.01, row, f"n {len(values)}", transform=axes.get_yaxis_transform(), va="center", fontsize=7)
+        found = line.row.scores[score]
+        for fill, failed in (("full", False), ("none", True)):
+            values = [v for seed, v in zip(found.seeds, found.values, strict=True) if (seed in found.crashed) == failed]
+            if values:
+                axes.plot(values, [row] * len(values), "o", color="tab:blue", alpha=0.6, markersize=5, fillstyle=fill)
+        axes.plot([found.mean] * 2, [row - 0.3, row + 0.3], color="black")
+        axes.text(1.01, row, f"n {found.n}", transform=axes.get_yaxis_transform(), va="center", fontsize=7)
         labels.append(_wrapped(line.label, LABEL_WIDTH))
     for label, reference in table.untrained.items():
         if score in reference:
@@ -231,7 +236,7 @@ def progress(
 def _compared(
     runs: str | Path | Sequence[Record] | None, score: str, protocol: str | None, dataset: str | None
 ) -> tuple[Table, list[Record]]:
-    """The table of the runs that have a score, and these runs."""
+    """The table of the lines that have a score, and the finished runs that have it."""
     wanted = {"protocol": protocol, "dataset": dataset}
     if runs is None or isinstance(runs, str | Path):
         runs = read_records(published_folder() if runs is None else Path(runs))
@@ -239,14 +244,13 @@ def _compared(
         record
         for record in runs
         if all(value is None or getattr(record, name) == value for name, value in wanted.items())
-        and math.isfinite(record.scores.get(score, math.nan))
     ]
-    found = tables(aggregate(records))
+    found = tables(row for row in aggregate(records) if score in row.scores)
     if not found:
         raise ValueError(f"no run has a score {score!r}; disent-bench list scores has all names")
     if len(found) > 1:
         raise ValueError(f"these do not compare, choose a protocol or data set: {'; '.join(t.title for t in found)}")
-    return found[0], records
+    return found[0], [each for each in records if math.isfinite(each.scores.get(score, math.nan))]
 
 
 def _logged(folder: Path, name: str) -> dict[int, float]:

@@ -58,6 +58,30 @@ class Leaderboard:
 
         return pandas.DataFrame([_summary(row) for row in self.rows])
 
+    def across(self) -> pandas.DataFrame:
+        """Return where methods stand across data sets, by each primary score (`disent_bench.leaderboard.across`).
+
+        Columns: ``protocol``, ``scoring``, ``score``, ``datasets``, ``method``, ``iqm`` with ``iqm_low`` and
+        ``iqm_high``, ``rank`` with ``rank_low`` and ``rank_high``, ``group``, and ``beats``, probabilities by method.
+        No rows where no two methods have five seeds on the same data sets.
+        """
+        import pandas
+
+        from disent_bench.leaderboard.across import across
+
+        columns = ["protocol", "scoring", "score", "datasets", "method", "iqm", "iqm_low", "iqm_high"]
+        columns += ["rank", "rank_low", "rank_high", "group", "beats"]
+        lines = [
+            [
+                *(found.protocol, found.scoring, found.score, ", ".join(found.datasets), name),
+                *(each.interquartile_mean, *each.interquartile_range, each.rank, *each.rank_range),
+                *(each.group, each.beats),
+            ]
+            for found in across(self.rows)
+            for name, each in found.standings.items()
+        ]
+        return pandas.DataFrame(lines, columns=columns)
+
     def to_text(self, format: str = "table") -> str:
         """Return it as text in one of the formats of ``disent-bench leaderboard --format``.
 

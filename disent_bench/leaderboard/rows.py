@@ -16,6 +16,8 @@ from disent_bench.leaderboard.records import Record
 from disent_bench.leaderboard.statistics import student_interval
 from disent_bench.runs.result import Scoring
 
+MISSING = "-"
+
 
 @dataclass(frozen=True)
 class ScoreSummary:

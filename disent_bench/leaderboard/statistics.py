@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -169,7 +169,7 @@ class Standing:
     beats_range: dict[str, tuple[float, float]]
 
 
-def standings(values: dict[str, Sequence[Values]], *, draws: int = DRAWS, seed: int = 0) -> dict[str, Standing]:
+def standings(values: Mapping[str, Sequence[Values]], *, draws: int = DRAWS, seed: int = 0) -> dict[str, Standing]:
     """Compare methods across tasks by a stratified bootstrap (Agarwal et al. 2021): runs are redrawn within each task.
 
     Intervals and ranges are percentiles of one set of draws for all.

@@ -13,12 +13,11 @@ from typing import Any, TypeVar
 
 from disent_bench.leaderboard.contrasts import ENOUGH_SEEDS, Contrast, contrasts
 from disent_bench.leaderboard.records import score_changes, settings_text
-from disent_bench.leaderboard.rows import Row, ScoreSummary, flat
+from disent_bench.leaderboard.rows import MISSING, Row, ScoreSummary, flat
 from disent_bench.text import natural
 
 Cell = TypeVar("Cell")
 
-MISSING = "-"
 UNTRAINED = "untrained"
 CRASHED = "†"
 

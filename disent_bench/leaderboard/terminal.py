@@ -7,14 +7,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
+from typing import Literal
 
 from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from disent_bench.leaderboard.across import Across, heading, standings_grid, standings_legend
 from disent_bench.leaderboard.rows import ScoreSummary
-from disent_bench.leaderboard.tables import Table, contrast_grid, contrast_legend, grid, legend, number
+from disent_bench.leaderboard.tables import HEADINGS, Table, contrast_grid, contrast_legend, grid, legend, number
 
 
 def terminal_table(table: Table, width: int, styled: bool) -> str:
@@ -24,9 +26,7 @@ def terminal_table(table: Table, width: int, styled: bool) -> str:
     interval goes; in a narrower one the scores are split into parts that repeat the methods. The best mean is
     bold if ``styled``, else starred.
     """
-    console = Console(
-        file=io.StringIO(), width=width, force_terminal=styled, color_system="standard" if styled else None
-    )
+    console = _console(width, styled)
     layouts = list(_layouts(table, width, styled))
     stacked, parts = next((found for found in layouts if _fits(console, found[1])), layouts[-1])
     texts = [
@@ -35,8 +35,23 @@ def terminal_table(table: Table, width: int, styled: bool) -> str:
         *contrast_legend(table),
         *table.footnotes,
     ]
-    content: list[RenderableType] = [Text(table.title, style="bold"), Text()]
-    for part in [*parts, *_comparison(table, width)]:
+    return _printed(console, table.title, [*parts, *_words(contrast_grid(table, "\n"), 2, width)], texts)
+
+
+def terminal_standings(found: Across, width: int, styled: bool) -> str:
+    """Return standings across data sets for a terminal of ``width`` columns."""
+    parts = _words(standings_grid(found, number), 1, width)
+    return _printed(_console(width, styled), heading(found, HEADINGS), parts, standings_legend(found))
+
+
+def _console(width: int, styled: bool) -> Console:
+    colours: Literal["standard"] | None = "standard" if styled else None
+    return Console(file=io.StringIO(), width=width, force_terminal=styled, color_system=colours)
+
+
+def _printed(console: Console, title: str, parts: Sequence[RichTable], texts: Sequence[str]) -> str:
+    content: list[RenderableType] = [Text(title, style="bold"), Text()]
+    for part in parts:
         content += [part, Text()]
     content += [Text(text) for text in texts if text]
     with console.capture() as capture:
@@ -63,16 +78,15 @@ def _fits(console: Console, parts: Sequence[RichTable]) -> bool:
     return all(console.measure(part, options=unbounded).maximum <= console.width for part in parts)
 
 
-def _comparison(table: Table, width: int) -> list[RichTable]:
-    """The comparisons of the table; none if it has none."""
-    rows = contrast_grid(table, "\n")
+def _words(rows: Sequence[Sequence[str]], names: int, width: int) -> list[RichTable]:
+    """A part of texts, below their headings, of which the first columns are ``names``; nothing for no rows."""
     if not rows:
         return []
     part = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0), show_edge=False)
-    for place, heading in enumerate(rows[0]):
-        part.add_column(heading, overflow="fold", justify="right" if place > 1 else "left")
+    for place, title in enumerate(rows[0]):
+        part.add_column(title, overflow="fold", justify="left" if place < names else "right")
     for line in rows[1:]:
-        part.add_row(*(_wrapped(text, width // 4) for text in line[:2]), *line[2:])
+        part.add_row(*(_wrapped(text, width // 4) for text in line[:names]), *map(Text, line[names:]))
     return [part]
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import scipy.stats
+from matplotlib.figure import Figure
 
+import disent_bench as db
 from disent_bench.config.protocols import load_protocol, named_scores, protocol_names
+from disent_bench.leaderboard.across import across
 from disent_bench.leaderboard.contrasts import contrasts, primary_scores
 from disent_bench.leaderboard.records import Record
 from disent_bench.leaderboard.render import render
 from disent_bench.leaderboard.rows import Row, aggregate
 from disent_bench.leaderboard.statistics import holm
 from disent_bench.leaderboard.tables import tables
-from disent_bench.runs.result import Scoring
+from disent_bench.runs.folder import RunFolder, RunKey
+from disent_bench.runs.result import Result, Scoring
 
 PARTS = {"beta_vae": {"beta": 4.0}, "gmg": {"weight": 100.0}, "topdis": {"gamma": 5.0}, "vae": {}}
 SPREAD = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
@@ -203,3 +210,79 @@ def test_primary_scores_are_among_those_of_the_protocol(protocol: str) -> None:
 
 def test_a_protocol_that_is_not_known_is_judged_like_most() -> None:
     assert primary_scores("somebody_elses") == ("mig", "dci_disentanglement")
+
+
+def on(*datasets: str, seeds: int = 6, source: str = "drawn", **methods: float) -> list[Record]:
+    """Runs of methods on some data sets."""
+    return [
+        run
+        for dataset in datasets
+        for method, mean in methods.items()
+        for run in runs(method, mean, seeds, dataset=dataset, source=source, key=f"{method} {dataset}")
+    ]
+
+
+def test_standings_across_data_sets() -> None:
+    rows = aggregate(on("dsprites", "shapes3d", vae=0.1, beta_vae=0.5))
+    mig, dci = across(rows)
+    assert (mig.score, dci.score, mig.datasets) == ("mig", "dci_disentanglement", ("dsprites", "shapes3d"))
+    assert list(mig.standings) == ["beta_vae", "vae"]
+    values = np.array([0.5 + each for each in SPREAD] * 2)
+    assert mig.standings["beta_vae"].interquartile_mean == pytest.approx(scipy.stats.trim_mean(values, 0.25))
+    assert [each.group for each in mig.standings.values()] == ["a", "b"]
+
+
+def test_standings_never_mix_what_does_not_compare() -> None:
+    original, alike = (
+        on("dsprites", vae=0.1, beta_vae=0.5),
+        on("shapes3d_lookalike", source="rendered", vae=0.1, beta_vae=0.5),
+    )
+    assert across(aggregate([*original, *alike])) == []
+    other = on("mpi3d_lookalike", source="rendered", vae=0.1, beta_vae=0.5)
+    assert {found.datasets for found in across(aggregate([*original, *alike, *other]))} == {
+        ("mpi3d_lookalike", "shapes3d_lookalike")
+    }
+    full = [replace(run, protocol="full") for run in on("shapes3d", vae=0.1, beta_vae=0.5)]
+    assert across(aggregate([*original, *full])) == []
+
+
+def test_who_lacks_seeds_or_a_data_set_is_left_out_and_named() -> None:
+    few = on("dsprites", "shapes3d", seeds=4, topdis=0.9)
+    rows = aggregate([*on("dsprites", "shapes3d", vae=0.1, beta_vae=0.5), *few, *on("dsprites", gmg=0.9)])
+    assert {found.left_out for found in across(rows)} == {("gmg", "topdis")}
+    assert {tuple(found.standings) for found in across(rows)} == {("beta_vae", "vae")}
+    text = " ".join(render(rows, "table", width=100).split())
+    assert "left out: gmg, topdis" in text
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "html", "latex"])
+def test_documents_end_with_the_standings(format: str) -> None:
+    text = render(aggregate(on("dsprites", "shapes3d", vae=0.1, beta_vae=0.5)), format, width=100)
+    assert "MIG across dsprites, shapes3d, protocol quick@2" in text
+    assert "1.00 [1.00, 1.00]" in text.replace("\\", "")
+
+
+def test_standings_as_a_frame(tmp_path: Path) -> None:
+    assert db.leaderboard(tmp_path).across().empty
+    for run in on("dsprites", "shapes3d", vae=0.1, beta_vae=0.5):
+        path = RunFolder(RunKey("quick", run.dataset, run.method, run.key, run.seed).folder(tmp_path)).result
+        path.parent.mkdir(parents=True)
+        names = ("protocol", "dataset", "source", "method", "key", "seed", "note", "changes", "scoring")
+        fields = {name: getattr(run, name) for name in (*names, "scores", "errors", "untrained", "config")}
+        Result(**fields).write(path)
+    frame = db.leaderboard(tmp_path).across()
+    assert frame[["score", "method", "rank"]].to_numpy().tolist() == [
+        ["mig", "beta_vae", 1],
+        ["mig", "vae", 2],
+        ["dci_disentanglement", "beta_vae", 1],
+        ["dci_disentanglement", "vae", 2],
+    ]
+    axes = db.plots.scores(tmp_path, "mig", dataset="dsprites", ax=Figure().subplots())
+    assert len(axes.get_yticklabels()) == 2
+
+
+def test_a_failed_seed_is_drawn_empty() -> None:
+    failed = replace(runs("vae", 0.1)[0], seed=9, failure="killed", scores={}, untrained={})
+    axes = db.plots.scores([*runs("vae", 0.1), failed], "mig", ax=Figure().subplots())
+    dots = {line.get_fillstyle(): list(line.get_xdata()) for line in axes.lines if line.get_marker() == "o"}
+    assert dots == {"full": [0.1 + each for each in SPREAD], "none": [0.01]}

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from disent_bench.leaderboard.across import Across, across, heading, standings_grid, standings_legend
 from disent_bench.leaderboard.document import around, headings, interval_text, spread
 from disent_bench.leaderboard.formats import Page
 from disent_bench.leaderboard.rows import Row, ScoreSummary
-from disent_bench.leaderboard.tables import Table, contrast_grid, grid, number, tables
+from disent_bench.leaderboard.tables import HEADINGS, Table, contrast_grid, grid, number, tables
 
 
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return the page."""
-    return _page(
-        [_html(table) for table in tables(rows, page.names, page.against)] or [f"<p>{html.escape(page.empty)}</p>\n"]
-    )
+    parts = [_html(table) for table in tables(rows, page.names, page.against)]
+    parts += [_standings(found, {**HEADINGS, **page.names}) for found in across(rows)]
+    return _page(parts or [f"<p>{html.escape(page.empty)}</p>\n"])
 
 
 def _html(table: Table) -> str:
@@ -26,9 +27,21 @@ def _html(table: Table) -> str:
     body = _table(html.escape(table.title), headings(table), grid(table, html.escape, cell))
     compared = contrast_grid(table)
     if compared:
-        body += _table("Compared", compared[0], [[html.escape(text) for text in row] for row in compared[1:]])
-    below = "".join(f"<p>{html.escape(text)}</p>\n" for text in around(table, interval=True))
-    return body + below
+        body += _table("Compared", compared[0], _escaped(compared[1:]))
+    return body + _notes(around(table, interval=True))
+
+
+def _standings(found: Across, names: Mapping[str, str]) -> str:
+    head, *rows = standings_grid(found, number)
+    return _table(html.escape(heading(found, names)), head, _escaped(rows)) + _notes(standings_legend(found))
+
+
+def _escaped(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [[html.escape(text) for text in row] for row in rows]
+
+
+def _notes(texts: Sequence[str]) -> str:
+    return "".join(f"<p>{html.escape(text)}</p>\n" for text in texts)
 
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from disent_bench.leaderboard.across import Across, across, heading, standings_grid, standings_legend
 from disent_bench.leaderboard.document import around, headings, spread
 from disent_bench.leaderboard.formats import Page
 from disent_bench.leaderboard.rows import Row, ScoreSummary
-from disent_bench.leaderboard.tables import Table, contrast_grid, grid, number, tables
+from disent_bench.leaderboard.tables import HEADINGS, Table, contrast_grid, grid, number, tables
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -28,28 +29,36 @@ PREAMBLE = r"% needs \usepackage{booktabs}" + "\n"
 
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return one table after the other."""
-    return "\n".join(
-        [PREAMBLE, *(_latex(table) for table in tables(rows, page.names, page.against))]
-        if rows
-        else [f"% {page.empty}\n"]
-    )
+    parts = [_latex(table) for table in tables(rows, page.names, page.against)]
+    parts += [_standings(found, {**HEADINGS, **page.names}) for found in across(rows)]
+    return "\n".join([PREAMBLE, *parts]) if rows else f"% {page.empty}\n"
 
 
 def _latex(table: Table) -> str:
     def cell(score: ScoreSummary, best: bool, fewer: str) -> str:
         mean = rf"\textbf{{{number(score.mean)}}}" if best else number(score.mean)
-        return mean + fewer + _latex_text(spread(score))
+        return mean + _latex_text(fewer + spread(score))
 
-    body = _tabular([[_latex_text(heading) for heading in headings(table)], *grid(table, _latex_text, cell)], 1)
-    compared = _tabular([[_latex_text(text) for text in row] for row in contrast_grid(table)], 2)
-    below = [rf"{_latex_text(text)}\par" for text in around(table, interval=False)]
+    body = _tabular([_latex_texts(headings(table)), *grid(table, _latex_text, cell)], 1)
+    compared = _tabular([_latex_texts(row) for row in contrast_grid(table)], 2)
+    return _float(
+        table.title, [*body, *([r"\par\medskip", *compared] if compared else [])], around(table, interval=False)
+    )
+
+
+def _standings(found: Across, names: Mapping[str, str]) -> str:
+    body = _tabular([_latex_texts(row) for row in standings_grid(found, number)], 1)
+    return _float(heading(found, names), body, standings_legend(found))
+
+
+def _float(title: str, body: Sequence[str], notes: Sequence[str]) -> str:
+    below = [rf"{_latex_text(text)}\par" for text in notes]
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_latex_text(table.title)}}}",
+            rf"\caption{{{_latex_text(title)}}}",
             *body,
-            *([r"\par\medskip", *compared] if compared else []),
             *([r"\par\smallskip", r"\footnotesize", *below] if below else []),
             r"\end{table}",
             "",
@@ -69,3 +78,7 @@ def _tabular(rows: Sequence[Sequence[str]], words: int) -> list[str]:
 
 def _latex_text(text: str) -> str:
     return "".join(LATEX.get(sign, sign) for sign in text)
+
+
+def _latex_texts(texts: Sequence[str]) -> list[str]:
+    return [_latex_text(text) for text in texts]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from disent_bench.leaderboard.across import Across, across, heading, standings_grid, standings_legend
 from disent_bench.leaderboard.document import around, headings, interval_text, spread
 from disent_bench.leaderboard.formats import Page
 from disent_bench.leaderboard.rows import Row, ScoreSummary
-from disent_bench.leaderboard.tables import Table, contrast_grid, grid, number, tables
+from disent_bench.leaderboard.tables import HEADINGS, Table, contrast_grid, grid, number, tables
 
 
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return one table after the other."""
-    return "\n".join(
-        [_markdown(table) for table in tables(rows, page.names, page.against)] or [f"{_markdown_text(page.empty)}\n"]
-    )
+    parts = [_markdown(table) for table in tables(rows, page.names, page.against)]
+    parts += [_standings(found, {**HEADINGS, **page.names}) for found in across(rows)]
+    return "\n".join(parts or [f"{_markdown_text(page.empty)}\n"])
 
 
 def _markdown(table: Table) -> str:
@@ -25,8 +26,17 @@ def _markdown(table: Table) -> str:
 
     lines = _lines([[_markdown_text(heading) for heading in headings(table)], *grid(table, _markdown_text, cell)])
     lines += _lines([[_markdown_text(text) for text in row] for row in contrast_grid(table)])
-    below = [f"- {_markdown_text(text)}" for text in around(table, interval=True)]
-    return "\n".join([f"**{_markdown_text(table.title)}**", "", *lines, *below]).rstrip() + "\n"
+    return _section(table.title, lines, around(table, interval=True))
+
+
+def _standings(found: Across, names: Mapping[str, str]) -> str:
+    lines = _lines([[_markdown_text(text) for text in row] for row in standings_grid(found, number)])
+    return _section(heading(found, names), lines, standings_legend(found))
+
+
+def _section(title: str, lines: Sequence[str], notes: Sequence[str]) -> str:
+    below = [f"- {_markdown_text(text)}" for text in notes]
+    return "\n".join([f"**{_markdown_text(title)}**", "", *lines, *below]).rstrip() + "\n"
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> list[str]:
