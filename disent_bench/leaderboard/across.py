@@ -113,8 +113,8 @@ def standings_legend(found: Across) -> list[str]:
     """Return what the columns mean, and who is not among them."""
     said = [
         "IQM: mean of the middle half of all runs [95 % interval]; rank [95 % range]; group: ranges that "
-        "overlap one after the other; beats the next: probability that its run beats one of the method below, on a data "
-        "set drawn at random [95 % interval]; stratified bootstrap, as rliable has it"
+        "overlap one after the other; beats the next: probability that its run beats one of the method below, on a "
+        "data set drawn at random [95 % interval]; stratified bootstrap, as rliable has it"
     ]
     if found.left_out:
         said.append(f"without a data set or below {ENOUGH_SEEDS} seeds, left out: {', '.join(found.left_out)}")
