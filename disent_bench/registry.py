@@ -30,12 +30,14 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
     # beta stands for methods.beta_vae.beta before it is a misspelt beta2
     close = [each for each in known if each.rpartition(".")[2] == name] or difflib.get_close_matches(name, known, n=1)
     hint = f", did you mean '{close[0]}'?" if close else ";"
-    return UnknownNameError(f"unknown {kind} '{name[:LONGEST_NAME]}'{hint} known: {_listed(known)}")
+    return UnknownNameError(
+        f"unknown {kind} '{name[:LONGEST_NAME]}'{hint} known: {_listed(known, 120 if close else 250)}"
+    )
 
 
-def _listed(names: Sequence[str]) -> str:
-    """As many names as a line holds."""
-    shown = [name for name, room in zip(names, accumulate(len(name) + 2 for name in names), strict=True) if room <= 250]
+def _listed(names: Sequence[str], room: int) -> str:
+    """As many names as there is room for."""
+    shown = [name for name, end in zip(names, accumulate(len(name) + 2 for name in names), strict=True) if end <= room]
     return ", ".join(shown) + (f", and {len(names) - len(shown)} more" if len(shown) < len(names) else "")
 
 

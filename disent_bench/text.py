@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 LONGEST = 350
@@ -42,3 +43,15 @@ def strict(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [strict(each) for each in value]
     return value
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Return ``seed 3`` or ``seeds 0-2, 5``."""
+    runs: list[list[int]] = []
+    for seed in sorted(seeds):
+        if runs and runs[-1][-1] == seed - 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    spans = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    return f"seed{'s' if len(seeds) > 1 else ''} {spans}"

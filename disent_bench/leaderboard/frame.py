@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from disent_bench.files import shipped
-from disent_bench.leaderboard.records import Record, read_records, settings_text
+from disent_bench.leaderboard.records import Record, read_records, reported, settings_text
 from disent_bench.leaderboard.render import render
 from disent_bench.leaderboard.rows import Row, aggregate
 from disent_bench.leaderboard.versions import latest
@@ -22,7 +22,8 @@ def results(runs: str | Path | None = None) -> pandas.DataFrame:
 
     Columns: what tells runs apart, ``scoring`` (score protocol and version), ``state``, ``failure``, ``changes`` (what
     the user set), each score by its name and its untrained value as ``untrained_<name>``, ``steps``,
-    ``training_seconds``, ``steps_per_second``, ``disent_bench``, ``torch``, ``device``, ``label`` and ``folder``.
+    ``training_seconds``, ``steps_per_second``, ``disent_bench``, ``torch``, ``device``, ``label``, ``trial``
+    (whether settings were chosen by it, so that tables leave it out) and ``folder``.
 
     Args:
         runs: the folder; the published results that come with the package if None.
@@ -45,7 +46,7 @@ class Leaderboard:
 
     def __init__(self, runs: str | Path | None = None, *, all: bool = False) -> None:
         self.folder = published_folder() if runs is None else Path(runs)
-        rows = aggregate(read_records(self.folder))
+        rows = aggregate(reported(read_records(self.folder)))
         self.rows = rows if all else latest(rows)
 
     def to_frame(self) -> pandas.DataFrame:
@@ -118,6 +119,7 @@ def _line(record: Record) -> dict[str, Any]:
         "steps_per_second": training.get("steps_per_second"),
         **{name: environment.get(name) for name in ("disent_bench", "torch", "device")},
         "label": record.label,
+        "trial": record.is_trial,
         "folder": str(record.folder),
     }
 

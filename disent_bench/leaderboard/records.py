@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ class Record:
     ``changes`` holds the settings that differ from the protocol's, ``errors`` the reason for each score that
     could not be computed, ``untrained`` the scores of the same network before training, ``failure`` why a
     failed run has no result, ``notes`` what to know of the data, ``config`` the resolved configuration, ``label`` the
-    name that the user gave to the configuration. ``training``
-    and ``environment`` are those of `disent_bench.runs.result.Result`; ``path`` is the file.
+    name that the user gave to the configuration, ``tuning`` how a study tried it (`RunFolder.read_tuning`).
+    ``training`` and ``environment`` are those of `disent_bench.runs.result.Result`; ``path`` is the file.
     """
 
     protocol: str
@@ -45,12 +45,18 @@ class Record:
     training: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     label: str = ""
+    tuning: Mapping[str, Any] = field(default_factory=dict)
     path: Path = field(default=Path(), compare=False)
 
     @property
     def folder(self) -> Path:
         """The folder of the run."""
         return self.path.parent.parent if self.path.parent.name == "scores" else self.path.parent
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether settings were chosen by this run."""
+        return self.seed in self.tuning.get("seeds", ())
 
     @property
     def configuration(self) -> tuple[str, ...]:
@@ -85,7 +91,8 @@ def read_records(
     for path in _files(runs):
         try:
             record = _record(path)
-            record = replace(record, label=RunFolder(record.folder).read_label())
+            folder = RunFolder(record.folder)
+            record = replace(record, label=folder.read_label(), tuning=folder.read_tuning())
         except (OSError, ValueError) as error:
             print(f"left out {path}: {one_line(error)}", file=sys.stderr)
             continue
@@ -93,6 +100,11 @@ def read_records(
             print(f"left out {path}: another folder holds seed {record.seed} of the same run", file=sys.stderr)
     wanted = {"protocol": protocol, "dataset": dataset, "method": method}
     return [r for r in found.values() if all(v is None or getattr(r, k) == v for k, v in wanted.items())]
+
+
+def reported(records: Iterable[Record]) -> list[Record]:
+    """Leave out the trials by which settings were chosen: the best of many would be reported on its own luck."""
+    return [record for record in records if not record.is_trial]
 
 
 def _files(runs: Path) -> Iterator[Path]:

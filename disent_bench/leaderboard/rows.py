@@ -6,7 +6,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 from typing import Any
 
@@ -68,6 +68,7 @@ class Row:
     untrained: dict[str, tuple[float, ...]]
     notes: tuple[str, ...] = ()
     label: str = ""
+    tuning: Mapping[str, Any] = field(default_factory=dict)
     finished: str = ""
     older: int = 0
 
@@ -164,6 +165,7 @@ def _row(records: Sequence[Record]) -> Row:
         untrained={name: tuple(value) for name, value in untrained.items()},
         notes=tuple(dict.fromkeys(note for record in done for note in record.notes)),
         label=first.label,
+        tuning=first.tuning,
         finished=max((str(record.environment.get("finished", "")) for record in records), default=""),
     )
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from disent_bench.leaderboard.contrasts import ENOUGH_SEEDS, Contrast, contrasts
 from disent_bench.leaderboard.records import score_changes, settings_text
 from disent_bench.leaderboard.rows import MISSING, Row, ScoreSummary, flat
-from disent_bench.text import natural
+from disent_bench.text import natural, seeds_text
 
 Cell = TypeVar("Cell")
 
@@ -359,6 +359,7 @@ def _reasons(line: Line, columns: Sequence[Column]) -> list[str]:
     """Say which seeds failed and which scores are missing, once per reason."""
     row = line.row
     said = [f"older versions left out ({row.older}); --all shows them"] if row.older else []
+    said += [tuning_text(row.tuning)] if row.tuning.get("chosen") else []
     said += _by_reason(row.failures, "failed")
     for name, reasons in row.errors.items():
         said += _by_reason(reasons, f"without {name}")
@@ -367,7 +368,9 @@ def _reasons(line: Line, columns: Sequence[Column]) -> list[str]:
     for column in columns:
         present = row.scores[column.key].seeds if column.key in row.scores else ()
         absent[tuple(seed for seed in row.seeds if seed not in present and seed not in explained)].append(column.key)
-    said += [f"{_seeds(seeds)} without {', '.join(names)}: not recorded" for seeds, names in absent.items() if seeds]
+    said += [
+        f"{seeds_text(seeds)} without {', '.join(names)}: not recorded" for seeds, names in absent.items() if seeds
+    ]
     return [f"{line.label}: {text}" for text in said]
 
 
@@ -375,16 +378,9 @@ def _by_reason(reasons: Mapping[int, str], what: str) -> list[str]:
     seeds: dict[str, list[int]] = defaultdict(list)
     for seed, reason in reasons.items():
         seeds[reason].append(seed)
-    return [f"{_seeds(found)} {what}: {reason}" for reason, found in seeds.items()]
+    return [f"{seeds_text(found)} {what}: {reason}" for reason, found in seeds.items()]
 
 
-def _seeds(seeds: Sequence[int]) -> str:
-    """Return ``seed 3`` or ``seeds 0-2, 5``."""
-    runs: list[list[int]] = []
-    for seed in sorted(seeds):
-        if runs and runs[-1][-1] == seed - 1:
-            runs[-1].append(seed)
-        else:
-            runs.append([seed])
-    spans = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-    return f"seed{'s' if len(seeds) > 1 else ''} {spans}"
+def tuning_text(tuning: Mapping[str, Any]) -> str:
+    """Say how settings were chosen."""
+    return f"chosen of {tuning['settings']} settings by {tuning['rule']} ({tuning['trials']} trials)"

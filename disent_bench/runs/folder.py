@@ -104,6 +104,27 @@ class RunFolder:
         except OSError:
             return ""
 
+    @property
+    def tuning(self) -> Path:
+        """How this configuration was tried by a study that chose settings, for all seeds."""
+        return self.path.parent / "tuning.json"
+
+    def read_tuning(self) -> dict[str, Any]:
+        """Return ``{rule, settings, trials, seeds, chosen}`` of a configuration that was tried; empty if it was not.
+
+        Raises:
+            ValueError: if it cannot be read, for then tables could not leave its trials out.
+        """
+        if not self.tuning.exists():
+            return {}
+        content = json.loads(self.tuning.read_text(encoding="utf-8"))
+        kinds = {"rule": str, "settings": int, "trials": int, "seeds": list, "chosen": bool}
+        if not isinstance(content, dict) or not all(
+            isinstance(content.get(name), kind) for name, kind in kinds.items()
+        ):
+            raise ValueError(f"{self.tuning} does not say how its settings were chosen; delete it")
+        return {name: content[name] for name in kinds}
+
     def is_busy(self) -> bool:
         """Whether a process is working on the run."""
         try:

@@ -13,6 +13,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import disent_datasets
 import pytest
 import yaml
 
@@ -237,7 +238,7 @@ def test_a_signal_that_a_library_swallows_is_obeyed_all_the_same(
         ({"methods": ["vae", {"method": "gmg", "settings": {"methods.gmg.sid": "x"}}]}, "did you mean 'methods.gmg.s"),
         ({"methods": ["vae", {"method": "vae", "setting": {}}]}, "unknown key of an entry of methods 'setting', did"),
         ({"methods": ["vae", {"settings": {}}]}, "an entry of methods lacks method"),
-        ({"methods": ["vae", 3]}, "an entry of methods has the keys method, settings; this is 3"),
+        ({"methods": ["vae", 3]}, "an entry of methods has the keys method, settings, grid; this is 3"),
         ({"methods": ["vae", "vae"]}, "vae: the same run as vae on toy_grid; keep one"),
         ({"methods": []}, "methods is empty"),
         ({"methods": "vae"}, "methods is a list, not 'vae'"),
@@ -257,6 +258,7 @@ def test_mistakes_are_refused_before_anything_runs(
     changed: dict[str, Any], message: str, tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path / "study.yaml", **changed)
+    disent_datasets.load("toy_grid", data_dir=data_dir)  # drawing it would be said
     assert main(words(path, data_dir)) == 2
     said = capsys.readouterr()
     assert said.out == ""

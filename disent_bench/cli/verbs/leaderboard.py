@@ -47,14 +47,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 def main(given: Namespace) -> int:
     """Print or write the tables."""
     from disent_bench.files import write_atomically
-    from disent_bench.leaderboard.records import read_records
+    from disent_bench.leaderboard.records import read_records, reported
     from disent_bench.leaderboard.render import render
     from disent_bench.leaderboard.rows import aggregate
     from disent_bench.leaderboard.versions import latest
     from disent_bench.registry import unknown_name
 
     wanted = {name: getattr(given, name) for name in ("protocol", "dataset", "method") if getattr(given, name)}
-    records = read_records(given.runs, **wanted)
+    records = reported(read_records(given.runs, **wanted))
     others = read_records(given.runs) if wanted and not records else []
     for name, value in wanted.items():
         there = {getattr(record, name) for record in others}

@@ -18,8 +18,11 @@ DESCRIPTION = (
     "Runs that are done are skipped, interrupted ones are resumed; Ctrl-C saves their state first. The file is "
     "YAML: title; note (may be left out, as may settings and plugins); protocol; datasets, a list; seeds, such as "
     "0-2; settings of all runs, as for run --set; plugins, a list of Python files, with paths from the study's "
-    "folder; and methods, a list of names or of {method: gmg, settings: {methods.gmg.side: encoder}}. Each run's "
-    "output goes to output.log in its folder. FILE can also be the name of one that comes with the package: "
+    "folder; and methods, a list of names or of {method: gmg, settings: {methods.gmg.side: encoder}}. Instead of one "
+    "setting a method can have a grid, {method: beta_vae, grid: {methods.beta_vae.beta: [2, 4, 8]}}: tuning, {seeds: "
+    "100-104, by: mig}, chooses the best by the mean of a score over seeds that tables leave out, or by udr, which "
+    "needs no labels. Each run's output goes to output.log in its folder. FILE can also be the name of one that comes "
+    "with the package: "
     f"{', '.join(study_files())}."
 )
 

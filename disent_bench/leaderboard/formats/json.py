@@ -20,8 +20,8 @@ def write(rows: Sequence[Row], page: Page) -> str:
     ``scores`` maps a name to ``{mean, std, ci95, n, higher_is_better, values, crashed}``, with the value of each seed
     and the seeds whose value is the untrained network's since their runs failed; ``scoring``, ``key``, ``changes``,
     ``note``, ``untrained``, ``failures`` and ``errors`` (reasons by seed) are added, and ``contrasts``: ``{against,
-    score, difference, ci95, p, adjusted, verdict}`` (`disent_bench.leaderboard.contrasts.Contrast`). Unrounded,
-    ``null`` if unknown.
+    score, difference, ci95, p, adjusted, verdict}`` (`disent_bench.leaderboard.contrasts.Contrast`), and
+    ``tuning``, how a study chose the settings. Unrounded, ``null`` if unknown.
     """
     found = [each for table in tables(rows, against=page.against) for each in table.contrasts]
     document = [_json_row(row, [each for each in found if each.row is row]) for row in rows]
@@ -53,6 +53,7 @@ def _json_row(row: Row, found: Sequence[Contrast]) -> dict[str, Any]:
             }
             for name, score in row.scores.items()
         },
+        "tuning": row.tuning or None,
         "contrasts": [
             {
                 "against": each.against.method,

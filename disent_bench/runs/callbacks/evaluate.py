@@ -38,7 +38,7 @@ def encode_images(module: LightningModule, grid: FactorGrid, indices: NDArray[np
     return module.encode(images.to(module.device).float() / grid.scale).float().cpu()  # type: ignore[operator]
 
 
-def _encode_in_batches(module: LightningModule, grid: FactorGrid, indices: NDArray[np.int64]) -> Tensor:
+def encode_in_batches(module: LightningModule, grid: FactorGrid, indices: NDArray[np.int64]) -> Tensor:
     """As `encode_images`, of any number of images."""
     parts = np.array_split(indices, max(1, len(indices) // _batch(module)))
     return torch.cat([encode_images(module, grid, part) for part in parts])
@@ -69,7 +69,7 @@ def _scored(module: LightningModule, grid: FactorGrid, protocol: ScoreProtocol) 
     if grid.present is not None:
         rng = np.random.default_rng(protocol.seed)
         train, test = (rng.choice(grid.available, size=n) for n in (protocol.num_train, protocol.num_test))
-        codes = [_encode_in_batches(module, grid, rows) for rows in (train, test)]
+        codes = [encode_in_batches(module, grid, rows) for rows in (train, test)]
         return evaluate_codes(codes[0], grid.factors(train), codes[1], grid.factors(test), protocol=protocol)
     providers = image_providers(module, grid, protocol.seed)
     if grid.nuisance:
