@@ -258,7 +258,8 @@ def test_mistakes_are_refused_before_anything_runs(
     changed: dict[str, Any], message: str, tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path / "study.yaml", **changed)
-    disent_datasets.load("toy_grid", data_dir=data_dir)  # drawing it would be said
+    disent_datasets.load("toy_grid", data_dir=data_dir)  # saying that it is drawn, or waited for
+    capsys.readouterr()
     assert main(words(path, data_dir)) == 2
     said = capsys.readouterr()
     assert said.out == ""

@@ -190,7 +190,8 @@ def test_a_damaged_note_of_trials_is_named_and_its_run_left_out(
 def test_mistakes_are_refused_before_anything_runs(
     changed: dict[str, Any], message: str, tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dd.load("toy_grid", data_dir=data_dir)  # drawing it would be said
+    dd.load("toy_grid", data_dir=data_dir)  # saying that it is drawn, or waited for
+    capsys.readouterr()
     assert main(words(write(tmp_path / "study.yaml", **changed), data_dir)) == 2
     said = capsys.readouterr().err
     assert message in said
