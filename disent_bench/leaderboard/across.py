@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from disent_bench.leaderboard.contrasts import ENOUGH_SEEDS, primary_scores
 from disent_bench.leaderboard.records import score_changes, settings_text
-from disent_bench.leaderboard.rows import MISSING, Row
+from disent_bench.leaderboard.rows import Row
 from disent_bench.leaderboard.statistics import Standing, standings
 
 RENDERED = "rendered"
@@ -79,43 +79,3 @@ def _by_score(rows: Sequence[Row], score: str) -> list[Across]:
     scoring = first.scoring.label or first.protocol
     left_out = tuple(sorted(set(lines) - set(whole)))
     return [Across(first.protocol, scoring, score, tuple(datasets), standings(values), left_out)]
-
-
-def heading(found: Across, headings: Mapping[str, str]) -> str:
-    """Return what stands above the standings."""
-    own = found.scoring.split("@")[0] == found.protocol
-    said = f"protocol {found.scoring}" if own else f"protocol {found.protocol}, scores of {found.scoring}"
-    return f"{headings.get(found.score, found.score)} across {', '.join(found.datasets)}, {said}"
-
-
-def standings_grid(found: Across, text: Callable[[float], str]) -> list[list[str]]:
-    """Return headings and lines: the mean and its interval, rank and its range, group, and who is beaten by whom.
-
-    Args:
-        found: the standings.
-        text: how numbers are printed.
-    """
-    order = list(found.standings)
-    body = []
-    for name, each in found.standings.items():
-        low, high = each.interquartile_range
-        best, worst = (f"{place:g}" for place in each.rank_range)
-        beats = MISSING
-        if (after := order.index(name) + 1) < len(order):
-            chance, (least, most) = each.beats[order[after]], each.beats_range[order[after]]
-            beats = f"{chance:.2f} [{least:.2f}, {most:.2f}]"
-        mean = f"{text(each.interquartile_mean)} [{text(low)}, {text(high)}]"
-        body.append([name, mean, f"{each.rank} [{best}, {worst}]", each.group, beats])
-    return [["method", "IQM", "rank", "group", "beats the next"], *body]
-
-
-def standings_legend(found: Across) -> list[str]:
-    """Return what the columns mean, and who is not among them."""
-    said = [
-        "IQM: mean of the middle half of all runs [95 % interval]; rank [95 % range]; group: ranges that "
-        "overlap one after the other; beats the next: probability that its run beats one of the method below, on a "
-        "data set drawn at random [95 % interval]; stratified bootstrap, as rliable has it"
-    ]
-    if found.left_out:
-        said.append(f"without a data set or below {ENOUGH_SEEDS} seeds, left out: {', '.join(found.left_out)}")
-    return said

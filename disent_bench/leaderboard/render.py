@@ -22,6 +22,7 @@ def render(
     names: Mapping[str, str] | None = None,
     columns: Sequence[str] = (),
     against: str | None = None,
+    published: bool = False,
 ) -> str:
     """Return the leaderboard of ``rows`` as text that ends with a line end.
 
@@ -37,6 +38,7 @@ def render(
         names: what to call methods, lines and scores in formats for readers, by their own names.
         columns: the scores to show, in this order; all if empty.
         against: the method with which others are compared, in place of each one's base.
+        published: show also numbers that papers print on these data sets, in formats for readers.
 
     Raises:
         ValueError: if ``format`` is unknown, or no row has one of the ``columns`` or is of the method ``against``.
@@ -51,6 +53,6 @@ def render(
     if format not in format_names():
         raise unknown_name("format", format, format_names())
     text: str = import_module(f"disent_bench.leaderboard.formats.{format}").write(
-        rows, Page(runs, width, styled, names or {}, against)
+        rows, Page(runs, width, styled, names or {}, against, published)
     )
     return text

@@ -14,9 +14,12 @@ from rich.console import Console, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from disent_bench.leaderboard.across import Across, heading, standings_grid, standings_legend
+from disent_bench.leaderboard.blocks import Block
 from disent_bench.leaderboard.rows import ScoreSummary
-from disent_bench.leaderboard.tables import HEADINGS, Table, contrast_grid, contrast_legend, grid, legend, number
+from disent_bench.leaderboard.tables import Table, contrast_grid, contrast_legend, grid, legend, number
+
+HEADING = 12
+"""Columns that a heading of texts takes at least before it is broken."""
 
 
 def terminal_table(table: Table, width: int, styled: bool) -> str:
@@ -35,13 +38,13 @@ def terminal_table(table: Table, width: int, styled: bool) -> str:
         *contrast_legend(table),
         *table.footnotes,
     ]
-    return _printed(console, table.title, [*parts, *_words(contrast_grid(table, "\n"), 2, width)], texts)
+    return _printed(console, table.title, [*parts, *_words(console, contrast_grid(table, "\n"), 2)], texts)
 
 
-def terminal_standings(found: Across, width: int, styled: bool) -> str:
-    """Return standings across data sets for a terminal of ``width`` columns."""
-    parts = _words(standings_grid(found, number), 1, width)
-    return _printed(_console(width, styled), heading(found, HEADINGS), parts, standings_legend(found))
+def terminal_block(block: Block, width: int, styled: bool) -> str:
+    """Return a block for a terminal of ``width`` columns."""
+    console = _console(width, styled)
+    return _printed(console, block.title, _words(console, block.rows, 1), block.notes)
 
 
 def _console(width: int, styled: bool) -> Console:
@@ -78,16 +81,32 @@ def _fits(console: Console, parts: Sequence[RichTable]) -> bool:
     return all(console.measure(part, options=unbounded).maximum <= console.width for part in parts)
 
 
-def _words(rows: Sequence[Sequence[str]], names: int, width: int) -> list[RichTable]:
-    """A part of texts, below their headings, of which the first columns are ``names``; nothing for no rows."""
+def _words(console: Console, rows: Sequence[Sequence[str]], names: int) -> list[RichTable]:
+    """Texts below their headings, split into as few parts as fit, which repeat the first columns: the ``names``."""
     if not rows:
         return []
+    count = max(1, len(rows[0]) - names)
+    for parts in range(1, count + 1):
+        size = ceil(count / parts)
+        pieces = [
+            [[*row[:names], *row[start : start + size]] for row in rows]
+            for start in range(names, max(names + 1, len(rows[0])), size)
+        ]
+        found = [_piece(piece, names, console.width) for piece in pieces]
+        if _fits(console, found):
+            break
+    return found
+
+
+def _piece(rows: Sequence[Sequence[str]], names: int, width: int) -> RichTable:
     part = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0), show_edge=False)
-    for place, title in enumerate(rows[0]):
-        part.add_column(title, overflow="fold", justify="left" if place < names else "right")
+    for title in rows[0][:names]:
+        part.add_column(title, overflow="fold")
+    for title in rows[0][names:]:
+        part.add_column(_wrapped(title, HEADING), justify="right", no_wrap=True)
     for line in rows[1:]:
         part.add_row(*(_wrapped(text, width // 4) for text in line[:names]), *map(Text, line[names:]))
-    return [part]
+    return part
 
 
 def _part(table: Table, label_width: int, stacked: bool, styled: bool) -> RichTable:

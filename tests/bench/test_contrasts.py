@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +19,9 @@ from matplotlib.figure import Figure
 import disent_bench as db
 from disent_bench.config.protocols import load_protocol, named_scores, protocol_names
 from disent_bench.leaderboard.across import across
+from disent_bench.leaderboard.blocks import blocks, papers_file
 from disent_bench.leaderboard.contrasts import contrasts, primary_scores
+from disent_bench.leaderboard.formats import Page
 from disent_bench.leaderboard.records import Record
 from disent_bench.leaderboard.render import render
 from disent_bench.leaderboard.rows import Row, aggregate
@@ -286,3 +292,37 @@ def test_a_failed_seed_is_drawn_empty() -> None:
     axes = db.plots.scores([*runs("vae", 0.1), failed], "mig", ax=Figure().subplots())
     dots = {line.get_fillstyle(): list(line.get_xdata()) for line in axes.lines if line.get_marker() == "o"}
     assert dots == {"full": [0.1 + each for each in SPREAD], "none": [0.01]}
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "html", "latex"])
+def test_numbers_of_papers_stand_in_tables_of_their_own(format: str) -> None:
+    rows = aggregate(runs("vae", 0.1))
+    text = render(rows, format, width=200, published=True)
+    plain = " ".join(re.sub(r"\\(?=\W)|\$", "", text).split())
+    assert "dSprites, numbers of a paper" in plain
+    assert "InfoGAN-CR repo" in plain
+    assert "0.63" in plain
+    assert "Shapes3D, numbers" not in plain
+    assert "paper" not in render(rows, format, width=200)
+    alike = render(aggregate(on("shapes3d_lookalike", source="rendered", vae=0.1)), format, published=True)
+    assert "numbers of a paper" not in alike, "look-alikes are not the data set of any paper"
+
+
+def test_every_number_of_a_paper_is_shown_once() -> None:
+    with papers_file().open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    shown = [cell for block in blocks([], Page(published=True)) for row in block.rows[1:] for cell in row[1:]]
+    assert sorted(cell.split(" ± ")[0] for cell in shown if cell != "-") == sorted(line["mean"] for line in lines)
+    assert len({(line["dataset"], line["source"], line["method"], line["metric"]) for line in lines}) == len(lines)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX engine here")
+def test_comparisons_standings_and_papers_compile(tmp_path: Path) -> None:
+    failed = replace(runs("vae", 0.1)[0], seed=9, failure="killed", scores={}, untrained={})
+    records = on("dsprites", "shapes3d", vae=0.1, beta_vae=0.5, **{"beta_vae+topdis": 0.6})
+    text = render(aggregate([*records, replace(failed, key="vae dsprites")]), "latex", published=True)
+    lines = [r"\documentclass{article}", r"\usepackage{booktabs}", r"\begin{document}", text, r"\end{document}"]
+    (tmp_path / "table.tex").write_text("\n".join(lines))
+    words = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "table.tex"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]

@@ -28,6 +28,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--against", type=str, metavar="METHOD", help="compare every method with this one instead of with its base"
     )
+    parser.add_argument(
+        "--published",
+        action="store_true",
+        help="also numbers that papers print on these data sets, in tables of their own",
+    )
     parser.add_argument("--columns", type=str, metavar="A,B", help="only these scores, in this order")
     parser.add_argument(
         "--names",
@@ -73,6 +78,7 @@ def main(given: Namespace) -> int:
         names=read_names(given.names) if given.names else {},
         columns=[name.strip() for name in (given.columns or "").split(",") if name.strip()],
         against=given.against,
+        published=given.published,
     )
     if given.output is None:
         print(text, end="" if text.endswith("\n") else "\n")

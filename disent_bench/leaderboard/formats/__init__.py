@@ -18,6 +18,7 @@ class Page:
         styled: whether the terminal shows bold text.
         names: what methods, lines and scores are to be called, by their own names.
         against: the method with which others are compared, in place of each one's base.
+        published: whether numbers that papers print are shown too.
     """
 
     runs: Path = Path("runs")
@@ -25,6 +26,7 @@ class Page:
     styled: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
     against: str | None = None
+    published: bool = False
 
     @property
     def empty(self) -> str:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from disent_bench.leaderboard.across import Across, across, heading, standings_grid, standings_legend
+from disent_bench.leaderboard.blocks import Block, blocks
 from disent_bench.leaderboard.document import around, headings, interval_text, spread
 from disent_bench.leaderboard.formats import Page
 from disent_bench.leaderboard.rows import Row, ScoreSummary
-from disent_bench.leaderboard.tables import HEADINGS, Table, contrast_grid, grid, number, tables
+from disent_bench.leaderboard.tables import Table, contrast_grid, grid, number, tables
 
 
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return the page."""
     parts = [_html(table) for table in tables(rows, page.names, page.against)]
-    parts += [_standings(found, {**HEADINGS, **page.names}) for found in across(rows)]
+    parts += [_block(block) for block in blocks(rows, page)]
     return _page(parts or [f"<p>{html.escape(page.empty)}</p>\n"])
 
 
@@ -31,9 +31,9 @@ def _html(table: Table) -> str:
     return body + _notes(around(table, interval=True))
 
 
-def _standings(found: Across, names: Mapping[str, str]) -> str:
-    head, *rows = standings_grid(found, number)
-    return _table(html.escape(heading(found, names)), head, _escaped(rows)) + _notes(standings_legend(found))
+def _block(block: Block) -> str:
+    head, *rows = block.rows
+    return _table(html.escape(block.title), head, _escaped(rows)) + _notes(block.notes)
 
 
 def _escaped(rows: Sequence[Sequence[str]]) -> list[list[str]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from disent_bench.leaderboard.across import Across, across, heading, standings_grid, standings_legend
+from disent_bench.leaderboard.blocks import Block, blocks
 from disent_bench.leaderboard.document import around, headings, spread
 from disent_bench.leaderboard.formats import Page
 from disent_bench.leaderboard.rows import Row, ScoreSummary
-from disent_bench.leaderboard.tables import HEADINGS, Table, contrast_grid, grid, number, tables
+from disent_bench.leaderboard.tables import Table, contrast_grid, grid, number, tables
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -30,8 +30,8 @@ PREAMBLE = r"% needs \usepackage{booktabs}" + "\n"
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return one table after the other."""
     parts = [_latex(table) for table in tables(rows, page.names, page.against)]
-    parts += [_standings(found, {**HEADINGS, **page.names}) for found in across(rows)]
-    return "\n".join([PREAMBLE, *parts]) if rows else f"% {page.empty}\n"
+    parts += [_block(block) for block in blocks(rows, page)]
+    return "\n".join([PREAMBLE, *parts]) if parts else f"% {page.empty}\n"
 
 
 def _latex(table: Table) -> str:
@@ -46,9 +46,8 @@ def _latex(table: Table) -> str:
     )
 
 
-def _standings(found: Across, names: Mapping[str, str]) -> str:
-    body = _tabular([_latex_texts(row) for row in standings_grid(found, number)], 1)
-    return _float(heading(found, names), body, standings_legend(found))
+def _block(block: Block) -> str:
+    return _float(block.title, _tabular([_latex_texts(row) for row in block.rows], 1), block.notes)
 
 
 def _float(title: str, body: Sequence[str], notes: Sequence[str]) -> str:

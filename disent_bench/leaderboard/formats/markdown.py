@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from disent_bench.leaderboard.across import Across, across, heading, standings_grid, standings_legend
+from disent_bench.leaderboard.blocks import Block, blocks
 from disent_bench.leaderboard.document import around, headings, interval_text, spread
 from disent_bench.leaderboard.formats import Page
 from disent_bench.leaderboard.rows import Row, ScoreSummary
-from disent_bench.leaderboard.tables import HEADINGS, Table, contrast_grid, grid, number, tables
+from disent_bench.leaderboard.tables import Table, contrast_grid, grid, number, tables
 
 
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return one table after the other."""
     parts = [_markdown(table) for table in tables(rows, page.names, page.against)]
-    parts += [_standings(found, {**HEADINGS, **page.names}) for found in across(rows)]
+    parts += [_block(block) for block in blocks(rows, page)]
     return "\n".join(parts or [f"{_markdown_text(page.empty)}\n"])
 
 
@@ -29,9 +29,8 @@ def _markdown(table: Table) -> str:
     return _section(table.title, lines, around(table, interval=True))
 
 
-def _standings(found: Across, names: Mapping[str, str]) -> str:
-    lines = _lines([[_markdown_text(text) for text in row] for row in standings_grid(found, number)])
-    return _section(heading(found, names), lines, standings_legend(found))
+def _block(block: Block) -> str:
+    return _section(block.title, _lines([[_markdown_text(text) for text in row] for row in block.rows]), block.notes)
 
 
 def _section(title: str, lines: Sequence[str], notes: Sequence[str]) -> str:
