@@ -27,6 +27,7 @@ from disent_bench.runs.callbacks.checkpoint import read_checkpoint, undisturbed
 from disent_bench.runs.callbacks.evaluate import score_module
 from disent_bench.runs.continuing import start_from_shorter_run
 from disent_bench.runs.exact import full_float32
+from disent_bench.runs.floor import Floor
 from disent_bench.runs.folder import RunBusyError, RunFolder, RunKey
 from disent_bench.runs.loggers import DEFAULT_LOGGERS, check_loggers, close_loggers, make_loggers
 from disent_bench.runs.model import load_run, module_for, reads_second, shape_of
@@ -215,7 +216,7 @@ def _bring_to_its_end(
                 return Outcome(key, folder.path, "done")
             folder.failure.unlink(missing_ok=True)
             start_from_shorter_run(config, key.seed, data.grid, folder, say)
-            outcome = _train(config, key.seed, data, folder, accelerator, say, stop, loggers)
+            outcome = _train(config, key, data, folder, accelerator, say, stop, loggers)
             Result(**identity, **outcome).write(folder.result)
     except (DataError, ValueError):
         raise
@@ -252,7 +253,7 @@ def _identity(config: RunConfig, key: RunKey) -> dict[str, Any]:
 @full_float32()
 def _train(
     config: RunConfig,
-    seed: int,
+    key: RunKey,
     data: DisentDataModule,
     folder: RunFolder,
     accelerator: str,
@@ -261,7 +262,7 @@ def _train(
     loggers: Sequence[str],
 ) -> dict[str, Any]:
     """Train and score; return the fields of a `Result` beyond those of a `Report`."""
-    settings, grid, start = config.settings, data.grid, time.perf_counter()
+    settings, grid, seed, start = config.settings, data.grid, key.seed, time.perf_counter()
     lightning.seed_everything(seed, verbose=False)
     module = module_for(config, grid)
     data.second = reads_second(module)
@@ -269,8 +270,9 @@ def _train(
     step = saved["callbacks"]["Checkpoint"]["batches"] if saved else 0
     if step:
         say(f"resuming at step {step} of {settings.steps}")
+    floor, key_of_scores = Floor(config, key, grid, folder), config.scoring.key
     evaluate = Evaluate(
-        grid, config.scores, settings.evaluate_every, settings.evaluate_during, config.scoring.key, say, stop
+        grid, config.scores, settings.evaluate_every, settings.evaluate_during, key_of_scores, say, stop, floor
     )
     throughput = Throughput(f"{config.method} seed {seed}", settings.steps, settings.batch_size, settings.log_every)
     checkpoint = Checkpoint(folder.checkpoint, settings.checkpoint_every, last=settings.steps, stop=stop)
@@ -313,7 +315,7 @@ def _train(
         raise TrainingError(f"the training ended after {checkpoint.batches} of {settings.steps} steps")
     final = _scored(evaluate.scores.final)
     close_loggers(trainer.loggers, config, seed, final.scores, settings.steps)
-    untrained = evaluate.scores.untrained or _floor(config, seed, grid, module.device)
+    untrained = evaluate.scores.untrained or _floor(config, floor, seed, module.device)
     return {
         "scores": final.scores,
         "errors": final.errors,
@@ -346,7 +348,7 @@ def _score_only(
     trainer = lightning.Trainer(accelerator=accelerator, devices=1, logger=False, enable_checkpointing=False)
     module = load_run(folder.path).to(trainer.strategy.root_device)
     found = _scored(undisturbed(score_module)(module, grid, config.scores))
-    untrained = _floor(config, key.seed, grid, module.device)
+    untrained = _floor(config, Floor(config, key, grid, folder), key.seed, module.device)
     first = Result.read(folder.result)
     result = Result(
         **_identity(config, key),
@@ -374,13 +376,13 @@ def _scored(found: SuiteResult | None) -> SuiteResult:
     return found
 
 
-def _floor(config: RunConfig, seed: int, grid: FactorGrid, device: torch.device) -> dict[str, float]:
+def _floor(config: RunConfig, floor: Floor, seed: int, device: torch.device) -> dict[str, float]:
     """Scores of the network before training: one seed means one initial network."""
 
     def score() -> dict[str, float]:
         lightning.seed_everything(seed, verbose=False)
-        module: LightningModule = module_for(config, grid).to(device).eval()
-        return score_module(module, grid, config.scores).scores
+        module: LightningModule = module_for(config, floor.grid).to(device).eval()
+        return floor.scores(module, lambda: score_module(module, floor.grid, config.scores).scores)[0]
 
     scores: dict[str, float] = undisturbed(score)()
     return scores

@@ -144,7 +144,7 @@ def test_run_status_and_leaderboard(tmp_path: Path, data_dir: Path, capsys: pyte
     (row,) = json.loads(out)
     assert (row["protocol"], row["dataset"], row["source"], row["method"]) == ("quick", "toy_grid", "drawn", "vae")
     assert (row["seeds"], row["failed"]) == ([0, 1], [])
-    assert set(row["scores"]["mig"]) == {"mean", "std", "ci95", "n", "higher_is_better"}
+    assert set(row["scores"]["mig"]) == {"mean", "std", "ci95", "n", "higher_is_better", "values", "crashed"}
     status, out, _ = call("leaderboard", "--runs", runs, capsys=capsys)
     assert "vae" in out
     call("leaderboard", "--runs", runs, "--format", "csv", "--output", output, capsys=capsys)

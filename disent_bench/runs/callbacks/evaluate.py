@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from torch import Tensor
 from disent_bench.runs.callbacks.checkpoint import undisturbed
 from disent_bench.runs.callbacks.providers import image_providers
 from disent_bench.runs.exact import full_float32
+from disent_bench.runs.floor import Floor
 from disent_bench.runs.stop import Interrupted, Stop
 
 # Images at a time, on a CPU and elsewhere: activations of few images stay in the cache.
@@ -45,6 +46,11 @@ def encode_in_batches(module: LightningModule, grid: FactorGrid, indices: NDArra
 
 
 @full_float32()
+def _log(loggers: Sequence[Logger], scores: Mapping[str, float], step: int) -> None:
+    for logger in loggers:
+        logger.log_metrics({f"scores/{name}": value for name, value in scores.items()}, step=step)
+
+
 def score_module(module: LightningModule, grid: FactorGrid, protocol: ScoreProtocol) -> SuiteResult:
     """Compute the scores of a protocol for ``module.encode``.
 
@@ -115,6 +121,7 @@ class Evaluate(Callback):
         key: tells this way of scoring from others; the floor of another one is not taken over from a checkpoint.
         say: where progress lines go.
         stop: of the run.
+        floor: where scores of untrained networks are kept; None computes them.
     """
 
     def __init__(
@@ -126,6 +133,7 @@ class Evaluate(Callback):
         key: str = "",
         say: Callable[[str], None] = lambda line: None,
         stop: Stop | None = None,
+        floor: Floor | None = None,
     ) -> None:
         unknown = [name for name in during if name not in protocol.scores]
         if unknown:
@@ -134,7 +142,7 @@ class Evaluate(Callback):
             )
         self.grid, self.protocol, self.every, self.key, self.say = grid, protocol, every, key, say
         self.during = replace(protocol, scores=tuple(during))
-        self.stop = stop or Stop()
+        self.stop, self.floor = stop or Stop(), floor
         self.batches = 0
         self.owed = False
         self.scores = Scores(untrained={})
@@ -151,8 +159,7 @@ class Evaluate(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the untrained network, completely: it is the floor that every table shows; or what was cut off."""
         if self.batches == 0:
-            self.say("scoring the untrained encoder, the floor of the table")
-            self.scores.untrained = self._score(pl_module, trainer.loggers, self.protocol).scores
+            self.scores.untrained = self._untrained(pl_module, trainer.loggers)
         elif self.owed:
             self._score_during(pl_module, trainer.loggers)
 
@@ -187,6 +194,20 @@ class Evaluate(Callback):
         for note in self.scores.final.notes:
             self.say(f"note: {note}")
 
+    def _untrained(self, module: LightningModule, loggers: Sequence[Logger]) -> dict[str, float]:
+        def compute() -> Mapping[str, float]:
+            self.say("scoring the untrained encoder, the floor of the table")
+            return self._score(module, loggers, self.protocol).scores
+
+        if self.floor is None:
+            return dict(compute())
+        with self.stop.released():  # another run may be computing them
+            scores, known = self.floor.scores(module, compute)
+        if known:
+            self.say("the floor of the table is known: another run began with this encoder")
+            _log(loggers, scores, 0)
+        return scores
+
     def _score(self, module: LightningModule, loggers: Sequence[Logger], protocol: ScoreProtocol) -> SuiteResult:
         training = module.training
         module.eval()
@@ -195,6 +216,5 @@ class Evaluate(Callback):
                 result: SuiteResult = undisturbed(score_module)(module, self.grid, protocol)
         finally:
             module.train(training)
-        for logger in loggers:
-            logger.log_metrics({f"scores/{name}": value for name, value in result.scores.items()}, step=self.batches)
+        _log(loggers, result.scores, self.batches)
         return result
