@@ -19,11 +19,10 @@ from torch import nn
 from disent_bench.config.run import RunConfig
 from disent_bench.files import write_atomically
 from disent_bench.module import DisentModule
-from disent_bench.runs.folder import RunFolder, RunKey
+from disent_bench.runs.folder import FLOORS, RunFolder, RunKey
 from disent_bench.text import strict
 
 Scores = dict[str, float]
-FOLDER = ".untrained"
 WORDS = ("network", "latent_dim", "image_size", "bottleneck", "precision")
 
 
@@ -44,7 +43,7 @@ class Floor:
         self.config, self.grid = config, grid
         parts = key.folder(Path()).parts
         inside = folder.path.parts[-len(parts) :] == parts
-        self._folder = folder.path.parents[len(parts) - 1] / FOLDER if inside else None
+        self._folder = folder.path.parents[len(parts) - 1] / FLOORS if inside else None
 
     def scores(self, module: LightningModule, compute: Callable[[], Mapping[str, float]]) -> tuple[Scores, bool]:
         """Return the scores of an untrained network, and whether they were kept; if not, ``compute`` gives them.

@@ -20,6 +20,8 @@ from disent_bench.text import natural, one_line
 
 LOG_TAIL = 65_536
 """Bytes at the end of a log that hold its last line."""
+FLOORS = ".untrained"
+"""Where a folder of runs keeps scores of untrained networks."""
 LEFT_BEHIND_SECONDS = 60
 """Age from which a temporary file is no longer somebody's who is still writing it."""
 

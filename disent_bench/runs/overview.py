@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from disent_bench.runs.folder import RunBusyError, RunFolder, find_runs
+from disent_bench.runs.folder import FLOORS, RunBusyError, RunFolder, find_runs
 from disent_bench.runs.result import Failure
 from disent_bench.text import natural, one_line
 
@@ -124,10 +124,14 @@ def remove(run: RunFolder) -> None:
     shutil.rmtree(leaving)
     for folder in (run.path.parents[place] for place in range(4)):
         names = {path.name for path in folder.iterdir()}
-        if names - {run.label.name}:
+        if names - {run.label.name, run.tuning.name}:
             return
         run.label.unlink(missing_ok=True)
+        run.tuning.unlink(missing_ok=True)
         folder.rmdir()
+    runs = run.path.parents[4]
+    if [path.name for path in runs.iterdir()] == [FLOORS]:
+        shutil.rmtree(runs / FLOORS)
 
 
 def _below(folder: Path) -> list[RunFolder]:

@@ -11,7 +11,7 @@ import pytest
 
 from disent_bench.cli.main import main
 from disent_bench.leaderboard.records import Record, read_records
-from disent_bench.runs.floor import FOLDER
+from disent_bench.runs.folder import FLOORS
 
 SMALL = {"image_size": 32, "network": "roth2023_32", "steps": 2, "batch_size": 8, "evaluate_every": 0}
 SCORES = {"scores.scores": ["mig", "reconstruction"], "scores.num_train": 200}
@@ -37,7 +37,7 @@ def test_methods_share_what_they_start_from(tmp_path: Path, data_dir: Path, caps
         said = run(capsys, tmp_path / "a", data_dir, method)
         assert KNOWN in said
         assert COMPUTED not in said
-    assert len(list((tmp_path / "a" / FOLDER).glob("*.json"))) == 1
+    assert len(list((tmp_path / "a" / FLOORS).glob("*.json"))) == 1
     assert COMPUTED in run(capsys, tmp_path / "b", data_dir, "beta_vae")
     shared, alone = by_method(tmp_path / "a"), by_method(tmp_path / "b")
     assert shared["beta_vae"].untrained == alone["beta_vae"].untrained == shared["vae"].untrained
@@ -56,7 +56,7 @@ def test_what_differs_is_computed_by_itself(
 ) -> None:
     run(capsys, tmp_path, data_dir, "vae")
     assert KNOWN not in run(capsys, tmp_path, data_dir, "vae", **changed)
-    assert len(list((tmp_path / FOLDER).glob("*.json"))) == 2
+    assert len(list((tmp_path / FLOORS).glob("*.json"))) == 2
 
 
 def test_a_method_without_a_decoder_has_a_floor_of_its_own(
@@ -72,7 +72,7 @@ def test_damaged_scores_are_computed_again(
     damage: str, tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(capsys, tmp_path, data_dir, "vae")
-    (kept,) = (tmp_path / FOLDER).glob("*.json")
+    (kept,) = (tmp_path / FLOORS).glob("*.json")
     before = kept.read_text()
     kept.write_text(damage)
     assert COMPUTED in run(capsys, tmp_path, data_dir, "beta_vae")
@@ -82,10 +82,10 @@ def test_damaged_scores_are_computed_again(
 def test_a_place_that_cannot_be_written_keeps_nothing(
     tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / FOLDER).write_text("a file")
+    (tmp_path / FLOORS).write_text("a file")
     for method in ("vae", "beta_vae"):
         assert COMPUTED in run(capsys, tmp_path, data_dir, method)
-    assert (tmp_path / FOLDER).read_text() == "a file"
+    assert (tmp_path / FLOORS).read_text() == "a file"
 
 
 def test_a_folder_that_was_moved_keeps_nothing_around_it(
@@ -98,8 +98,8 @@ def test_a_folder_that_was_moved_keeps_nothing_around_it(
     shutil.copy(folder / "config.yaml", moved)
     assert main(["resume", str(moved), "--data-dir", str(data_dir), "--device", "cpu"]) == 0
     assert COMPUTED in capsys.readouterr().err
-    assert not list(tmp_path.rglob(f"x/**/{FOLDER}"))
-    assert not (tmp_path / FOLDER).exists()
+    assert not list(tmp_path.rglob(f"x/**/{FLOORS}"))
+    assert not (tmp_path / FLOORS).exists()
 
 
 def test_scoring_again_shares_the_floor_as_well(
@@ -108,5 +108,5 @@ def test_scoring_again_shares_the_floor_as_well(
     for method in ("vae", "beta_vae"):
         run(capsys, tmp_path, data_dir, method)
         run(capsys, tmp_path, data_dir, method, **{"scores.num_train": 300})
-    assert len(list((tmp_path / FOLDER).glob("*.json"))) == 2
+    assert len(list((tmp_path / FLOORS).glob("*.json"))) == 2
     assert len(read_records(tmp_path)) == 4

@@ -21,7 +21,7 @@ from disent_bench.cli.main import main
 from disent_bench.leaderboard.records import Record
 from disent_bench.leaderboard.rows import aggregate
 from disent_bench.leaderboard.tables import tables
-from disent_bench.runs.folder import RunFolder, find_runs
+from disent_bench.runs.folder import FLOORS, RunFolder, find_runs
 from disent_bench.runs.overview import overview
 from disent_bench.runs.result import Failure, Result, Scoring
 from disent_bench.text import natural
@@ -157,6 +157,8 @@ def test_rm_asks_and_leaves_no_empty_folders(
 
 def test_the_last_run_takes_its_folders_and_label_along(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call(capsys, "label", find_runs(runs)[0].path, "mine")
+    find_runs(runs)[0].tuning.write_text("{}")
+    assert (runs / FLOORS).exists()
     call(capsys, "rm", runs / "quick", "--yes")
     assert list(runs.iterdir()) == []
 
