@@ -37,6 +37,7 @@ def test_it_holds_three_typed_packages_protocols_studies_and_examples(wheel: Pat
     for folder in ("experiments/protocols", "experiments/studies", "examples"):
         files = {path.name for path in (root / folder).iterdir() if path.suffix in (".yaml", ".py", ".ipynb")}
         assert {path.name for path in (wheel / "disent_bench" / folder).iterdir()} == files
+    assert (wheel / "disent_bench" / "experiments" / "results" / "papers.csv").exists()
 
 
 def test_it_works_away_from_the_checkout(wheel: Path, tmp_path: Path) -> None:
