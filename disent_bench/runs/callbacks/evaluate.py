@@ -46,11 +46,6 @@ def encode_in_batches(module: LightningModule, grid: FactorGrid, indices: NDArra
 
 
 @full_float32()
-def _log(loggers: Sequence[Logger], scores: Mapping[str, float], step: int) -> None:
-    for logger in loggers:
-        logger.log_metrics({f"scores/{name}": value for name, value in scores.items()}, step=step)
-
-
 def score_module(module: LightningModule, grid: FactorGrid, protocol: ScoreProtocol) -> SuiteResult:
     """Compute the scores of a protocol for ``module.encode``.
 
@@ -88,6 +83,11 @@ def _scored(module: LightningModule, grid: FactorGrid, protocol: ScoreProtocol) 
         )
     represent = GridCodes(encode, grid.space.sizes, batch_size=_batch(module))
     return evaluate(represent, grid.space.sizes, protocol, providers=providers)
+
+
+def _log(loggers: Sequence[Logger], scores: Mapping[str, float], step: int) -> None:
+    for logger in loggers:
+        logger.log_metrics({f"scores/{name}": value for name, value in scores.items()}, step=step)
 
 
 def _batch(module: LightningModule) -> int:
