@@ -22,6 +22,7 @@ class Across:
     Attributes:
         protocol: of the training.
         scoring: label of the scoring.
+        under: both in words.
         score: name of the score; higher is better.
         datasets: their names.
         standings: by label of the method, best first.
@@ -30,6 +31,7 @@ class Across:
 
     protocol: str
     scoring: str
+    under: str
     score: str
     datasets: tuple[str, ...]
     standings: dict[str, Standing]
@@ -44,8 +46,7 @@ def across(rows: Sequence[Row]) -> list[Across]:
     """
     groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        scored = (row.scoring.label, settings_text(score_changes(row.changes)), row.scoring.key)
-        groups[row.protocol, *scored, str(row.source == RENDERED)].append(row)
+        groups[*row.scored, str(row.source == RENDERED)].append(row)
     found = []
     for name in sorted(groups):
         for score in primary_scores(groups[name][0].scoring.protocol):
@@ -78,4 +79,4 @@ def _by_score(rows: Sequence[Row], score: str) -> list[Across]:
     first = rows[0]
     scoring = first.scoring.label or first.protocol
     left_out = tuple(sorted(set(lines) - set(whole)))
-    return [Across(first.protocol, scoring, score, tuple(datasets), standings(values), left_out)]
+    return [Across(first.protocol, scoring, first.under, score, tuple(datasets), standings(values), left_out)]

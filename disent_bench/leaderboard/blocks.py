@@ -62,7 +62,7 @@ def _papers(datasets: Mapping[str, None]) -> list[Block]:
         body = [[method, *(values.get(metric, MISSING) for metric in metrics)] for method, values in lines.items()]
         notes = [
             f"paper: {source}",
-            "As printed there, under the protocol of that paper; ranked with no other table, and not run by us.",
+            "As printed there, under that paper's protocol: not run by us, and not to be ranked with other tables.",
         ]
         found.append(Block(f"{dataset}, numbers of a paper", [["method", *metrics], *body], notes))
     return found
@@ -81,8 +81,6 @@ def _standings(found: Across, headings: Mapping[str, str]) -> Block:
             beats = f"{chance:.2f} [{least:.2f}, {most:.2f}]"
         mean = f"{number(each.interquartile_mean)} [{number(low)}, {number(high)}]"
         body.append([name, mean, f"{each.rank} [{best}, {worst}]", each.group, beats])
-    own = found.scoring.split("@")[0] == found.protocol
-    said = f"protocol {found.scoring}" if own else f"protocol {found.protocol}, scores of {found.scoring}"
     notes = [
         "IQM: mean of the middle half of all runs [95 % interval]; rank [95 % range]; group: ranges that "
         "overlap one after the other; beats the next: probability that its run beats one of the method below, on a "
@@ -90,5 +88,5 @@ def _standings(found: Across, headings: Mapping[str, str]) -> Block:
     ]
     if found.left_out:
         notes.append(f"without a data set or below {ENOUGH_SEEDS} seeds, left out: {', '.join(found.left_out)}")
-    title = f"{headings.get(found.score, found.score)} across {', '.join(found.datasets)}, {said}"
+    title = f"{headings.get(found.score, found.score)} across {', '.join(found.datasets)}, {found.under}"
     return Block(title, [["method", "IQM", "rank", "group", "beats the next"], *body], notes)

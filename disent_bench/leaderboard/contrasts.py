@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from statistics import fmean
 from typing import Any, Literal
 
 from disent_bench.config.protocols import DEFAULT_PRIMARY, load_protocol, protocol_names
@@ -30,10 +29,10 @@ class Contrast:
         row: of the method.
         against: the row that it is compared with.
         score: name of the score.
-        difference: of the means; None if either has no value.
+        difference: of the means.
         ci95: Welch's interval of the difference; None below two seeds in either group.
-        p: of the exact permutation test.
-        adjusted: by Holm, over all contrasts of the table on primary scores; None for other scores, and for a preview.
+        p: of the exact permutation test, for a primary score; None for others, on which nothing is judged.
+        adjusted: by Holm, over all contrasts of the table on primary scores; None also for a preview.
         reachable: whether the smallest p-value that so many seeds can give would be significant in this family.
         verdict: of a primary score: better or worse if ``adjusted`` is at most .05, else level, which does not mean
             equal; preview below five seeds. Empty for other scores.
@@ -44,7 +43,7 @@ class Contrast:
     score: str
     difference: float
     ci95: tuple[float, float] | None
-    p: float
+    p: float | None = None
     adjusted: float | None = None
     reachable: bool = True
     verdict: Verdict = ""
@@ -54,8 +53,8 @@ def contrasts(rows: Sequence[Row], against: str | None = None) -> list[Contrast]
     """Compare the rows of one table, each with its base: the sum without its last part, trained in the same way.
 
     Where the table lacks that one, the sum without an earlier regulariser serves. A base method has no base of its own,
-    and a row without one in the table is not compared. Seeds are treated
-    as unpaired: methods that draw random numbers of their own see other batches from the first step on.
+    and a row without one in the table is not compared. Seeds are treated as unpaired: one seed means the same weights
+    and images at the start, but other noise from the first step on.
 
     Args:
         rows: of one table.
@@ -70,17 +69,11 @@ def contrasts(rows: Sequence[Row], against: str | None = None) -> list[Contrast]
                 for name in row.scores
                 if name in other.scores
             ]
-    family = [place for place, each in enumerate(found) if each.score in primary_scores(each.row.scoring.protocol)]
-    judged = [place for place in family if _seeds(found[place]) >= ENOUGH_SEEDS]
-    adjusted = holm([found[place].p for place in judged])
-    for place in family:
-        found[place] = replace(found[place], verdict="preview")
-    for place, p in zip(judged, adjusted, strict=True):
-        contrast = found[place]
-        sizes = (contrast.row.scores[contrast.score].n, contrast.against.scores[contrast.score].n)
-        found[place] = replace(
-            contrast, adjusted=p, reachable=least_p(*sizes) * len(judged) <= LEVEL, verdict=_verdict(contrast, p)
-        )
+    enough = [place for place, each in enumerate(found) if min(_seeds(each)) >= ENOUGH_SEEDS]
+    judged = {place: p for place in enough if (p := found[place].p) is not None}
+    for place, p in zip(judged, holm([*judged.values()]), strict=True):
+        reachable = least_p(*_seeds(found[place])) * len(judged) <= LEVEL
+        found[place] = replace(found[place], adjusted=p, reachable=reachable, verdict=_verdict(found[place], p))
     return found
 
 
@@ -92,8 +85,10 @@ def primary_scores(protocol: str) -> Sequence[str]:
 
 def _contrast(row: Row, other: Row, name: str, own: ScoreSummary, theirs: ScoreSummary) -> Contrast:
     interval = welch_interval(own.values, theirs.values) if min(own.n, theirs.n) > 1 else None
-    difference = fmean(own.values) - fmean(theirs.values)
-    return Contrast(row, other, name, difference, interval, permutation_p(own.values, theirs.values))
+    found = Contrast(row, other, name, own.mean - theirs.mean, interval)
+    if name not in primary_scores(row.scoring.protocol):
+        return found
+    return replace(found, p=permutation_p(own.values, theirs.values), verdict="preview")
 
 
 def _verdict(contrast: Contrast, p: float) -> Verdict:
@@ -103,8 +98,8 @@ def _verdict(contrast: Contrast, p: float) -> Verdict:
     return "better" if (contrast.difference > 0) == better else "worse"
 
 
-def _seeds(contrast: Contrast) -> int:
-    return min(row.scores[contrast.score].n for row in (contrast.row, contrast.against))
+def _seeds(contrast: Contrast) -> tuple[int, int]:
+    return contrast.row.scores[contrast.score].n, contrast.against.scores[contrast.score].n
 
 
 def _rival(row: Row, rows: Sequence[Row], against: str | None) -> Row | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import disent_metrics
 
-from disent_bench.leaderboard.records import Record
+from disent_bench.leaderboard.records import Record, score_changes, settings_text
 from disent_bench.leaderboard.statistics import student_interval
 from disent_bench.runs.result import Scoring
 
@@ -76,6 +76,19 @@ class Row:
     def started(self) -> int:
         """Number of seeds that ended, well or not."""
         return len(self.seeds) + len(self.failures)
+
+    @property
+    def scored(self) -> tuple[str, str, str, str]:
+        """What has to be equal for scores to compare, beside the data."""
+        changes = settings_text(score_changes(self.changes))
+        return self.protocol, self.scoring.label, changes, self.scoring.key
+
+    @property
+    def under(self) -> str:
+        """Protocol and scoring in words: ``protocol quick@2``."""
+        scoring = self.scoring.label or self.protocol
+        own = self.scoring.protocol in ("", self.protocol)
+        return f"protocol {scoring}" if own else f"protocol {self.protocol}, scores of {scoring}"
 
     @property
     def network(self) -> dict[str, Any]:

@@ -84,8 +84,7 @@ def tables(rows: Iterable[Row], names: Mapping[str, str] | None = None, against:
     """
     groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        scored = (row.scoring.label, settings_text(score_changes(row.changes)), row.scoring.key)
-        groups[row.protocol, *scored, row.dataset, row.source].append(row)
+        groups[*row.scored, row.dataset, row.source].append(row)
     ordered = [groups[name] for name in sorted(groups)]
     titles = [_title(group[0]) for group in ordered]
     found = []
@@ -189,17 +188,15 @@ def _contrast_text(contrast: Contrast, broken: str) -> str:
     """``+0.031 better [0.010, 0.052], p .012``."""
     said = f"{contrast.difference:+.3f} {contrast.verdict}"
     about = [f"[{number(contrast.ci95[0])}, {number(contrast.ci95[1])}]"] if contrast.ci95 else []
-    about += [f"p {contrast.adjusted:.3f}".replace("0.", ".")] if contrast.adjusted is not None else []
+    if contrast.adjusted is not None:
+        about.append("p < .001" if contrast.adjusted < 0.001 else f"p {contrast.adjusted:.3f}".replace("0.", "."))
     return f"{said}{broken}{', '.join(about)}" if about else said
 
 
 def _title(row: Row, shared: Mapping[str, Any] | None = None) -> str:
     """What tells a table apart, save versions; ``shared`` settings stand beside those of the scores."""
-    scoring = row.scoring.label or row.protocol
-    own = row.scoring.protocol in ("", row.protocol)
-    said = f"protocol {scoring}" if own else f"protocol {row.protocol}, scores of {scoring}"
     changes = settings_text(score_changes(row.changes) | dict(shared or {}))
-    return f"{row.dataset} ({row.source}), {said}" + (f" [{changes}]" if changes else "")
+    return f"{row.dataset} ({row.source}), {row.under}" + (f" [{changes}]" if changes else "")
 
 
 def _score_versions(row: Row, rivals: Sequence[Row]) -> str:
@@ -359,7 +356,7 @@ def _reasons(line: Line, columns: Sequence[Column]) -> list[str]:
     """Say which seeds failed and which scores are missing, once per reason."""
     row = line.row
     said = [f"older versions left out ({row.older}); --all shows them"] if row.older else []
-    said += [tuning_text(row.tuning)] if row.tuning.get("chosen") else []
+    said += [_chosen(row.tuning)] if row.tuning.get("chosen") else []
     said += _by_reason(row.failures, "failed")
     for name, reasons in row.errors.items():
         said += _by_reason(reasons, f"without {name}")
@@ -381,6 +378,6 @@ def _by_reason(reasons: Mapping[int, str], what: str) -> list[str]:
     return [f"{seeds_text(found)} {what}: {reason}" for reason, found in seeds.items()]
 
 
-def tuning_text(tuning: Mapping[str, Any]) -> str:
+def _chosen(tuning: Mapping[str, Any]) -> str:
     """Say how settings were chosen."""
     return f"chosen of {tuning['settings']} settings by {tuning['rule']} ({tuning['trials']} trials)"

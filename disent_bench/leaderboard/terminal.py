@@ -85,12 +85,11 @@ def _words(console: Console, rows: Sequence[Sequence[str]], names: int) -> list[
     """Texts below their headings, split into as few parts as fit, which repeat the first columns: the ``names``."""
     if not rows:
         return []
-    count = max(1, len(rows[0]) - names)
+    count = len(rows[0]) - names
     for parts in range(1, count + 1):
         size = ceil(count / parts)
         pieces = [
-            [[*row[:names], *row[start : start + size]] for row in rows]
-            for start in range(names, max(names + 1, len(rows[0])), size)
+            [[*row[:names], *row[start : start + size]] for row in rows] for start in range(names, len(rows[0]), size)
         ]
         found = [_piece(piece, names, console.width) for piece in pieces]
         if _fits(console, found):

@@ -6,13 +6,14 @@ import fcntl
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from disent_datasets import FactorGrid
+from disent_metrics.suite import SuiteResult
 from lightning import LightningModule
 from torch import nn
 
@@ -45,21 +46,23 @@ class Floor:
         inside = folder.path.parts[-len(parts) :] == parts
         self._folder = folder.path.parents[len(parts) - 1] / FLOORS if inside else None
 
-    def scores(self, module: LightningModule, compute: Callable[[], Mapping[str, float]]) -> tuple[Scores, bool]:
+    def scores(self, module: LightningModule, compute: Callable[[], SuiteResult]) -> tuple[Scores, bool]:
         """Return the scores of an untrained network, and whether they were kept; if not, ``compute`` gives them.
 
-        Others who need the same ones wait for them. Where they cannot be kept, they are computed all the same.
+        Others who need the same ones wait for them. Where they cannot be kept, or one could not be computed, which may
+        not be so the next time, they are computed each time.
         """
         if self._folder is None:
-            return dict(compute()), False
+            return dict(compute().scores), False
         path = self._folder / f"{self._content(module)}.json"
         with self._held(path):
             if (found := _read(path)) is not None:
                 return found, True
-            scores = dict(compute())
-            with suppress(OSError):  # a full disk: what the run itself cannot write it says by itself
-                write_atomically(path, json.dumps(strict(scores), allow_nan=False) + "\n")
-            return scores, False
+            result = compute()
+            if not result.errors:
+                with suppress(OSError):  # a full disk: what the run itself cannot write it says by itself
+                    write_atomically(path, json.dumps(strict(dict(result.scores)), allow_nan=False) + "\n")
+            return dict(result.scores), False
 
     def _content(self, module: LightningModule) -> str:
         """Hash of everything that the scores depend on."""
@@ -89,7 +92,8 @@ class Floor:
             handle = nullcontext()
         with handle as lock:
             if lock is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                with suppress(OSError):  # a file system without locks: the scores are computed twice at worst
+                    fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 

@@ -382,7 +382,7 @@ def _floor(config: RunConfig, floor: Floor, seed: int, device: torch.device) -> 
     def score() -> dict[str, float]:
         lightning.seed_everything(seed, verbose=False)
         module: LightningModule = module_for(config, floor.grid).to(device).eval()
-        return floor.scores(module, lambda: score_module(module, floor.grid, config.scores).scores)[0]
+        return floor.scores(module, lambda: score_module(module, floor.grid, config.scores))[0]
 
     scores: dict[str, float] = undisturbed(score)()
     return scores

@@ -85,7 +85,7 @@ class Variant:
     Attributes:
         label: what tells it apart in the study.
         overrides: its settings and those of all runs.
-        group: method and data set, by their place, of those of which one is chosen; None if there is no choice.
+        group: data set and place of the entry of which one setting is chosen; None if there is no choice.
     """
 
     label: str

@@ -16,8 +16,9 @@ import torch
 from disent_bench.config.resolve import resolve
 from disent_bench.registry import METHODS, register_method
 from disent_bench.runs.callbacks.checkpoint import read_checkpoint
+from disent_bench.runs.callbacks.evaluate import score_module
 from disent_bench.runs.folder import RunFolder
-from disent_bench.runs.model import load_run, rehearse
+from disent_bench.runs.model import load_grid, load_run, rehearse
 from disent_bench.runs.train import rescore, run, run_key
 
 SHORT = {"steps": 4, "batch_size": 8, "scores.scores": ["mig"], "scores.num_train": 200, "evaluate_every": 0}
@@ -102,6 +103,9 @@ def test_float32_is_not_tf32(broken: str, tmp_path: Path, data_dir: Path) -> Non
     config = resolve("exact", "toy_grid", "quick", overrides=SHORT)
     assert run(config, 0, runs=tmp_path, data_dir=data_dir, say=lambda line: None).status == "done"
     assert Exact.seen == {(False, "highest")}
+    Exact.seen.clear()
+    score_module(Exact((1, 64, 64)), load_grid(config, data_dir), config.scores)
+    assert Exact.seen == {(False, "highest")}, "also outside of a run"
     assert torch.backends.cudnn.allow_tf32
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
@@ -23,9 +24,11 @@ def write(rows: Sequence[Row], page: Page) -> str:
     score, difference, ci95, p, adjusted, verdict}`` (`disent_bench.leaderboard.contrasts.Contrast`), and
     ``tuning``, how a study chose the settings. Unrounded, ``null`` if unknown.
     """
-    found = [each for table in tables(rows, against=page.against) for each in table.contrasts]
-    document = [_json_row(row, [each for each in found if each.row is row]) for row in rows]
-    return json.dumps(strict(document), indent=2, allow_nan=False) + "\n"
+    found: dict[int, list[Contrast]] = defaultdict(list)
+    for table in tables(rows, against=page.against):
+        for each in table.contrasts:
+            found[id(each.row)].append(each)
+    return json.dumps(strict([_json_row(row, found[id(row)]) for row in rows]), indent=2, allow_nan=False) + "\n"
 
 
 def _json_row(row: Row, found: Sequence[Contrast]) -> dict[str, Any]:

@@ -195,12 +195,12 @@ class Evaluate(Callback):
             self.say(f"note: {note}")
 
     def _untrained(self, module: LightningModule, loggers: Sequence[Logger]) -> dict[str, float]:
-        def compute() -> Mapping[str, float]:
+        def compute() -> SuiteResult:
             self.say("scoring the untrained encoder, the floor of the table")
-            return self._score(module, loggers, self.protocol).scores
+            return self._score(module, loggers, self.protocol)
 
         if self.floor is None:
-            return dict(compute())
+            return dict(compute().scores)
         with self.stop.released():  # another run may be computing them
             scores, known = self.floor.scores(module, compute)
         if known:
