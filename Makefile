@@ -41,6 +41,7 @@ bench: .venv/installed
 
 leaderboard: .venv/installed
 	@$(DISENT) leaderboard --runs $(RUNS)
+	@$(DISENT) leaderboard --runs $(RUNS) --format html --output leaderboard.html
 
 study: .venv/installed
 	@$(DISENT) study $(FILE) --workers $(WORKERS) --runs $(RUNS)

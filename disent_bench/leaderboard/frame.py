@@ -46,7 +46,8 @@ class Leaderboard:
 
     def __init__(self, runs: str | Path | None = None, *, all: bool = False) -> None:
         self.folder = published_folder() if runs is None else Path(runs)
-        rows = aggregate(reported(read_records(self.folder)))
+        self.records = reported(read_records(self.folder))
+        rows = aggregate(self.records)
         self.rows = rows if all else latest(rows)
 
     def to_frame(self) -> pandas.DataFrame:
@@ -89,7 +90,7 @@ class Leaderboard:
         Raises:
             ValueError: if there is no such format.
         """
-        return render(self.rows, format, runs=self.folder)
+        return render(self.rows, format, runs=self.folder, records=self.records)
 
     def __repr__(self) -> str:
         return self.to_text()

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from disent_bench.leaderboard.formats import Page, format_names
+from disent_bench.leaderboard.records import Record
 from disent_bench.leaderboard.rows import Row
 from disent_bench.registry import unknown_name
 
@@ -23,6 +24,7 @@ def render(
     columns: Sequence[str] = (),
     against: str | None = None,
     published: bool = False,
+    records: Sequence[Record] = (),
 ) -> str:
     """Return the leaderboard of ``rows`` as text that ends with a line end.
 
@@ -39,6 +41,7 @@ def render(
         columns: the scores to show, in this order; all if empty.
         against: the method with which others are compared, in place of each one's base.
         published: show also numbers that papers print on these data sets, in formats for readers.
+        records: the runs behind the rows, which ``html`` shows.
 
     Raises:
         ValueError: if ``format`` is unknown, or no row has one of the ``columns`` or is of the method ``against``.
@@ -53,6 +56,6 @@ def render(
     if format not in format_names():
         raise unknown_name("format", format, format_names())
     text: str = import_module(f"disent_bench.leaderboard.formats.{format}").write(
-        rows, Page(runs, width, styled, names or {}, against, published)
+        rows, Page(runs, width, styled, names or {}, against, published, records)
     )
     return text

@@ -84,6 +84,12 @@ class Row:
         return self.protocol, self.scoring.label, changes, self.scoring.key
 
     @property
+    def configuration(self) -> tuple[str, ...]:
+        """That of its records (`disent_bench.leaderboard.records.Record.configuration`)."""
+        protocol, label, changes, key = self.scored
+        return (protocol, label, key, changes, self.dataset, self.source, self.method, self.key)
+
+    @property
     def under(self) -> str:
         """Protocol and scoring in words: ``protocol quick@2``."""
         scoring = self.scoring.label or self.protocol

@@ -219,6 +219,22 @@ def standings(values: Mapping[str, Sequence[Values]], *, draws: int = DRAWS, see
     }
 
 
+def rank_correlations(values: Array) -> Array:
+    """Spearman's (1904) rank correlation of every two columns, ties sharing their mean rank.
+
+    Args:
+        values: finite numbers (n, k).
+
+    Returns:
+        Correlations (k, k); NaN beside a column that does not vary.
+    """
+    from scipy.stats import rankdata
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Array = np.corrcoef(rankdata(values, axis=0), rowvar=False)
+    return found
+
+
 def _checked(values: Values, least: int = 2) -> None:
     if len(values) < least or not all(map(math.isfinite, values)):
         number = {1: "one", 2: "two"}[least]

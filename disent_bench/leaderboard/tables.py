@@ -108,9 +108,7 @@ def grid(
     body = []
     for line in table.lines:
         scores = [(line.row.scores.get(column.key), column.key in line.best) for column in table.columns]
-        cells = [
-            text(MISSING) if score is None else cell(score, best, _mark(score, line.row)) for score, best in scores
-        ]
+        cells = [text(MISSING) if score is None else cell(score, best, mark(score, line.row)) for score, best in scores]
         done, started = len(line.row.seeds), line.row.started
         body.append([text(line.label), text(str(done) if done == started else f"{done}/{started}"), *cells])
     for label, reference in table.untrained.items():
@@ -178,8 +176,8 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
 
 
-def _mark(score: ScoreSummary, row: Row) -> str:
-    """What is particular about the seeds of a score."""
+def mark(score: ScoreSummary, row: Row) -> str:
+    """Return what is particular about the seeds of a score."""
     fewer = f" (n {score.n})" if score.n < row.started else ""
     return CRASHED * bool(score.crashed) + fewer
 

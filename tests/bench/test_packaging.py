@@ -43,6 +43,9 @@ def test_it_holds_three_typed_packages_protocols_studies_and_examples(wheel: Pat
 def test_it_works_away_from_the_checkout(wheel: Path, tmp_path: Path) -> None:
     assert "locatello2019" in run(wheel, tmp_path, "-m", "disent_bench", "list", "protocols")
     assert "quick_all" in run(wheel, tmp_path, "-m", "disent_bench", "study", "--help")
+    page = run(wheel, tmp_path, "-m", "disent_bench", "leaderboard", "--format", "html")
+    assert "DataTables" in page
+    assert (wheel / "disent_bench/leaderboard/templates/vendor/datatables-LICENSE.txt").is_file()
 
 
 SCORES_ALONE = """

@@ -320,7 +320,7 @@ class Cells(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
         self.tags.append(tag)
-        if tag != "meta":
+        if tag not in ("meta", "wbr"):
             self.open.append(tag)
         if tag == "table":
             self.tables.append([])
@@ -346,8 +346,8 @@ def test_html_parses_back() -> None:
     ]
     page = Cells(render(rows, "html"))
     assert page.open == []
-    assert "script" not in page.tags
-    cars, sprites = page.tables
+    assert page.tags.count("script") == 2  # the page's own
+    cars, sprites = (table for table in page.tables if table[0][0] == "method" and table[0][1] == "n")
     assert cars == [["method", "n", "MIG"], ["topdis", "1", "0.300"]]
     assert {len(cells) for cells in sprites} == {2 + 7}
     assert [cells[0] for cells in sprites[1:]] == [

@@ -79,6 +79,7 @@ def main(given: Namespace) -> int:
         columns=[name.strip() for name in (given.columns or "").split(",") if name.strip()],
         against=given.against,
         published=given.published,
+        records=records,
     )
     if given.output is None:
         print(text, end="" if text.endswith("\n") else "\n")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from disent_bench.leaderboard.records import Record
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Page:
         names: what methods, lines and scores are to be called, by their own names.
         against: the method with which others are compared, in place of each one's base.
         published: whether numbers that papers print are shown too.
+        records: the runs behind the rows, for formats that show them.
     """
 
     runs: Path = Path("runs")
@@ -27,6 +30,7 @@ class Page:
     names: Mapping[str, str] = field(default_factory=dict)
     against: str | None = None
     published: bool = False
+    records: Sequence[Record] = ()
 
     @property
     def empty(self) -> str:
