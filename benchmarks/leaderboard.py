@@ -27,9 +27,8 @@ METHODS = ("vae", "beta_vae", "beta_tcvae", "factor_vae", "topdis", "gmg")
 def write_runs(runs: Path) -> None:
     """Rows of six methods with many settings on two data sets, five seeds each, with the log of a quick run."""
     rng = np.random.default_rng(0)
-    log = "".join(
-        f'{{"step": {step}, "loss": {90 - step / 50}, "raw/kl": {step / 400}}}\n' for step in range(0, 4001, 50)
-    )
+    lines = [{"step": step, "loss": 90 - step / 50, "raw/kl": step / 400} for step in range(0, 4001, 50)]
+    log = "".join(f"{json.dumps(line)}\n" for line in lines)
     for row in range(ROWS):
         method, dataset = METHODS[row % len(METHODS)], ("dsprites", "shapes3d_lookalike")[row % 2]
         parts = ["beta_tcvae", method] if method in ("topdis", "gmg") else [method]
