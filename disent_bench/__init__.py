@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from disent_bench.players import Optimizer, Player
     from disent_bench.registry import register_bottleneck, register_method, register_network, register_term
     from disent_bench.runs.model import load_run
+    from disent_bench.runs.pretrained import load_pretrained
     from disent_bench.runs.series import run_seeds
     from disent_bench.weights import Weight
 
@@ -59,6 +60,7 @@ __all__ = [
     "Term",
     "Weight",
     "leaderboard",
+    "load_pretrained",
     "load_run",
     "plots",
     "register_bottleneck",
@@ -83,6 +85,7 @@ _HOMES = {
     "SkipStep": "disent_bench.objective",
     "Term": "disent_bench.objective",
     "Weight": "disent_bench.weights",
+    "load_pretrained": "disent_bench.runs.pretrained",
     "load_run": "disent_bench.runs.model",
     "register_bottleneck": "disent_bench.registry",
     "register_dataset": "disent_datasets",

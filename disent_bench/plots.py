@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from torch import Tensor
 
-from disent_bench.leaderboard.frame import published_folder
+from disent_bench.leaderboard.published import published_records
 from disent_bench.leaderboard.records import Record, read_records, reported
 from disent_bench.leaderboard.rows import aggregate
 from disent_bench.leaderboard.tables import HEADINGS, Table, tables
@@ -239,7 +239,7 @@ def _compared(
     """The table of the lines that have a score, and the finished runs that have it."""
     wanted = {"protocol": protocol, "dataset": dataset}
     if runs is None or isinstance(runs, str | Path):
-        runs = reported(read_records(published_folder() if runs is None else Path(runs)))
+        runs = reported(published_records() if runs is None else read_records(Path(runs)))
     records = [
         record
         for record in runs

@@ -41,12 +41,13 @@ class Across:
 def across(rows: Sequence[Row]) -> list[Across]:
     """Return the standings of methods by each primary score, for every way of scoring with two data sets at least.
 
-    Look-alikes and originals are never mixed, nor are protocols, score settings or versions. A method is told by its
-    name and changed settings, or the user's label. Values are not normalised: a score has one range on all data sets.
+    Look-alikes and originals are never mixed, nor are own and published rows, protocols, score settings or versions. A
+    method is told by its name and changed settings, or the user's label. Values are not normalised: a score has one
+    range on all data sets.
     """
     groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        groups[*row.scored, str(row.source == RENDERED)].append(row)
+        groups[*row.scored, str(row.source == RENDERED), row.suite].append(row)
     found = []
     for name in sorted(groups):
         for score in primary_scores(groups[name][0].scoring.protocol):
@@ -79,4 +80,5 @@ def _by_score(rows: Sequence[Row], score: str) -> list[Across]:
     first = rows[0]
     scoring = first.scoring.label or first.protocol
     left_out = tuple(sorted(set(lines) - set(whole)))
-    return [Across(first.protocol, scoring, first.under, score, tuple(datasets), standings(values), left_out)]
+    under = f"{first.under}, {first.suite}" if first.suite else first.under
+    return [Across(first.protocol, scoring, under, score, tuple(datasets), standings(values), left_out)]

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from disent_bench.files import shipped
 from disent_bench.leaderboard.across import Across, across
 from disent_bench.leaderboard.contrasts import ENOUGH_SEEDS
 from disent_bench.leaderboard.formats import Page
+from disent_bench.leaderboard.published import results_folder
 from disent_bench.leaderboard.rows import MISSING, Row
 from disent_bench.leaderboard.tables import HEADINGS, number
 from disent_bench.text import one_line
@@ -43,7 +43,7 @@ def blocks(rows: Sequence[Row], page: Page) -> list[Block]:
 
 def papers_file() -> Path:
     """Return the file of the numbers that papers print."""
-    return shipped("experiments", "results") / "papers.csv"
+    return results_folder() / "papers.csv"
 
 
 def _papers(datasets: Mapping[str, None]) -> list[Block]:

@@ -107,7 +107,7 @@ def _rival(row: Row, rows: Sequence[Row], against: str | None) -> Row | None:
     if against is not None:
         others = [other for other in rows if other.method == against and other is not row and row.method != against]
         alike = [other for other in others if _training(other) == _training(row)] or others
-        return min(alike, key=lambda other: len(other.changes), default=None)
+        return min(alike, key=lambda other: (other.suite != row.suite, len(other.changes)), default=None)
     parts = row.config.get("methods", {})
     if len(parts) < 2:
         return None
@@ -115,7 +115,7 @@ def _rival(row: Row, rows: Sequence[Row], against: str | None) -> Row | None:
         base = {name: arguments for name, arguments in parts.items() if name != left_out}
         alike = [other for other in rows if other.config.get("methods") == base and _within(other, row)]
         if alike:
-            return min(alike, key=lambda other: len(other.changes))
+            return min(alike, key=lambda other: (other.suite != row.suite, len(other.changes)))
     return None
 
 

@@ -111,7 +111,7 @@ def runs_of(rows: Sequence[Row], records: Sequence[Record], headings: Mapping[st
     for record in records:
         groups[record.configuration].append(record)
     own = [sorted(groups[row.configuration], key=lambda record: record.seed) for row in rows]
-    turns = zip_longest(*(_representative_first(row, found) for row, found in zip(rows, own, strict=True)))
+    turns = zip_longest(*(representative_first(row, found) for row, found in zip(rows, own, strict=True)))
     order = [record for turn in turns for record in turn if record is not None][:DETAILED_RUNS]
     told = {id(record) for record in order}
     pictures, room = {}, PICTURE_BYTES
@@ -129,8 +129,8 @@ def runs_of(rows: Sequence[Row], records: Sequence[Record], headings: Mapping[st
     }
 
 
-def _representative_first(row: Row, records: Sequence[Record]) -> list[Record]:
-    """The run nearest to the median of the first primary score, then the others; failed ones last."""
+def representative_first(row: Row, records: Sequence[Record]) -> list[Record]:
+    """Return the run nearest to the median of the first primary score, then the others; failed ones last."""
     scores = [name for name in primary_scores(row.scoring.protocol) if name in row.scores]
     middle = median(row.scores[scores[0]].values) if scores else math.nan
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from disent_bench.files import shipped
+from disent_bench.leaderboard.published import published_records, results_folder
 from disent_bench.leaderboard.records import Record, read_records, reported, settings_text
 from disent_bench.leaderboard.render import render
 from disent_bench.leaderboard.rows import Row, aggregate
@@ -23,14 +23,15 @@ def results(runs: str | Path | None = None) -> pandas.DataFrame:
     Columns: what tells runs apart, ``scoring`` (score protocol and version), ``state``, ``failure``, ``changes`` (what
     the user set), each score by its name and its untrained value as ``untrained_<name>``, ``steps``,
     ``training_seconds``, ``steps_per_second``, ``disent_bench``, ``torch``, ``device``, ``label``, ``trial``
-    (whether settings were chosen by it, so that tables leave it out) and ``folder``.
+    (whether settings were chosen by it, so that tables leave it out), ``suite`` and ``verified`` (of published results:
+    whether its scores were recomputed) and ``folder``.
 
     Args:
         runs: the folder; the published results that come with the package if None.
     """
     import pandas
 
-    records = read_records(published_folder() if runs is None else Path(runs))
+    records = published_records() if runs is None else read_records(Path(runs))
     columns = [*IDENTITY, "scoring", "state", "failure", "changes"]
     found = pandas.DataFrame([_line(record) for record in records])
     return found if len(found) else pandas.DataFrame(columns=columns)
@@ -45,8 +46,8 @@ class Leaderboard:
     """
 
     def __init__(self, runs: str | Path | None = None, *, all: bool = False) -> None:
-        self.folder = published_folder() if runs is None else Path(runs)
-        self.records = reported(read_records(self.folder))
+        self.folder = results_folder() if runs is None else Path(runs)
+        self.records = reported(published_records() if runs is None else read_records(self.folder))
         rows = aggregate(self.records)
         self.rows = rows if all else latest(rows)
 
@@ -100,11 +101,6 @@ class Leaderboard:
         return html
 
 
-def published_folder() -> Path:
-    """Return the folder of the published results."""
-    return shipped("experiments", "results")
-
-
 def _line(record: Record) -> dict[str, Any]:
     environment, training = record.environment, record.training
     return {
@@ -121,6 +117,8 @@ def _line(record: Record) -> dict[str, Any]:
         **{name: environment.get(name) for name in ("disent_bench", "torch", "device")},
         "label": record.label,
         "trial": record.is_trial,
+        "suite": record.suite,
+        "verified": record.verified,
         "folder": str(record.folder),
     }
 
@@ -128,6 +126,7 @@ def _line(record: Record) -> dict[str, Any]:
 def _summary(row: Row) -> dict[str, Any]:
     line: dict[str, Any] = {name: getattr(row, name) for name in ("protocol", "dataset", "source", "method", "key")}
     line |= {"scoring": row.scoring.label or row.protocol, "changes": settings_text(row.changes), "label": row.label}
+    line |= {"suite": row.suite, "verified": len(row.verified)}
     line |= {"n": len(row.seeds), "failed": len(row.failures)}
     for name, score in row.scores.items():
         low, high = score.ci95 or (None, None)

@@ -24,7 +24,8 @@ class Record:
     could not be computed, ``untrained`` the scores of the same network before training, ``failure`` why a
     failed run has no result, ``notes`` what to know of the data, ``config`` the resolved configuration, ``label`` the
     name that the user gave to the configuration, ``tuning`` how a study tried it (`RunFolder.read_tuning`).
-    ``training`` and ``environment`` are those of `disent_bench.runs.result.Result`; ``path`` is the file.
+    ``training``, ``environment`` and ``files`` are those of `disent_bench.runs.result.Result`; ``path`` is the file.
+    A published result has a ``suite``, and is ``verified`` if its scores were recomputed.
     """
 
     protocol: str
@@ -46,6 +47,9 @@ class Record:
     environment: Mapping[str, Any] = field(default_factory=dict)
     label: str = ""
     tuning: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Any] = field(default_factory=dict)
+    suite: str = ""
+    verified: bool = False
     path: Path = field(default=Path(), compare=False)
 
     @property
@@ -62,7 +66,7 @@ class Record:
     def configuration(self) -> tuple[str, ...]:
         """What tells rows apart: how the run was trained, and how it was scored."""
         scored = (self.scoring.label, self.scoring.key, settings_text(score_changes(self.changes)))
-        return (self.protocol, *scored, self.dataset, self.source, self.method, self.key)
+        return (self.protocol, *scored, self.dataset, self.source, self.method, self.key, self.suite)
 
 
 def read_records(
@@ -130,6 +134,7 @@ def _record(path: Path) -> Record:
         config=result.config,
         training=result.training,
         environment=result.environment,
+        files=result.files,
         path=path,
     )
 

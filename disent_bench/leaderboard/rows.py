@@ -48,7 +48,8 @@ class Row:
     ``seeds`` are the finished ones, ``failures`` gives the reason for each failed one, ``errors`` maps what
     could not be computed to the reason for each seed, ``untrained`` holds the finite untrained scores of the
     finished seeds, ``notes`` are those of all seeds, ``finished`` says when the last seed was done (ISO 8601),
-    ``older`` how many rows of older versions of a plug-in were left out for this one. The other fields are those of
+    ``older`` how many rows of older versions of a plug-in were left out for this one, ``verified`` which seeds of a
+    published row were recomputed. The other fields are those of
     `disent_bench.leaderboard.records.Record`.
     """
 
@@ -71,6 +72,8 @@ class Row:
     tuning: Mapping[str, Any] = field(default_factory=dict)
     finished: str = ""
     older: int = 0
+    suite: str = ""
+    verified: tuple[int, ...] = ()
 
     @property
     def started(self) -> int:
@@ -87,7 +90,7 @@ class Row:
     def configuration(self) -> tuple[str, ...]:
         """That of its records (`disent_bench.leaderboard.records.Record.configuration`)."""
         protocol, label, changes, key = self.scored
-        return (protocol, label, key, changes, self.dataset, self.source, self.method, self.key)
+        return (protocol, label, key, changes, self.dataset, self.source, self.method, self.key, self.suite)
 
     @property
     def under(self) -> str:
@@ -121,10 +124,10 @@ def aggregate(records: Iterable[Record]) -> list[Row]:
         groups[record.configuration].append(record)
     rows = {name: _row(sorted(groups[name], key=lambda r: r.seed)) for name in sorted(groups)}
     pooled: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for name, row in rows.items():
+    for row in rows.values():
         for score, values in row.untrained.items():
-            pooled[_scored(name, row)][score] += values
-    return [_with_failures(row, pooled[_scored(name, row)]) for name, row in rows.items()]
+            pooled[_alike(row)][score] += values
+    return [_with_failures(row, pooled[_alike(row)]) for row in rows.values()]
 
 
 def summarise(values: Mapping[int, float], key: str = "", crashed: Iterable[int] = ()) -> ScoreSummary:
@@ -186,12 +189,14 @@ def _row(records: Sequence[Record]) -> Row:
         label=first.label,
         tuning=first.tuning,
         finished=max((str(record.environment.get("finished", "")) for record in records), default=""),
+        suite=first.suite,
+        verified=tuple(record.seed for record in done if record.verified),
     )
 
 
-def _scored(configuration: tuple[str, ...], row: Row) -> str:
-    """What untrained scores depend on beside the seed: all that tells rows apart save method and key, and network."""
-    return json.dumps([configuration[:-2], row.network], sort_keys=True, default=str)
+def _alike(row: Row) -> str:
+    """What untrained scores depend on beside the seed: data, scoring and network."""
+    return json.dumps([row.scored, row.dataset, row.source, row.network], sort_keys=True, default=str)
 
 
 def _with_failures(row: Row, pooled: Mapping[str, Sequence[float]]) -> Row:

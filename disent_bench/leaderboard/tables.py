@@ -259,13 +259,23 @@ def _labels(rows: Sequence[Row], shared: Mapping[str, Any]) -> list[str]:
     told = [
         {} if row.label else {name: value for name, value in row.changes.items() if name not in shared} for row in rows
     ]
-    names = [(row.label or row.method, settings_text(changes)) for row, changes in zip(rows, told, strict=True)]
+    names = [(_name(row), settings_text(changes)) for row, changes in zip(rows, told, strict=True)]
     labels = []
     for row, changes, name in zip(rows, told, names, strict=True):
         rivals = [other for other, same in zip(rows, names, strict=True) if same == name]
         said = ", ".join(text for text in (settings_text(changes), _difference(row, rivals)) if text)
         labels.append(f"{name[0]} [{said}]" if said else name[0])
     return labels
+
+
+def _name(row: Row) -> str:
+    """Its label or method; a published row says so, and how much of it was recomputed."""
+    name = row.label or row.method
+    if not row.suite:
+        return name
+    done, verified = len(row.seeds), len(row.verified)
+    said = "verified" if verified == done else f"{verified} of {done} verified" if verified else "submitted"
+    return f"{name} ({row.suite}, {said})"
 
 
 def _difference(row: Row, rivals: Sequence[Row]) -> str:

@@ -28,7 +28,7 @@ def latest(rows: Sequence[Row]) -> list[Row]:
 
 def _identity(row: Row) -> str:
     """What a row is, save the code of plug-ins; with it for rows that have none, which nothing replaces."""
-    scored = (row.protocol, row.scoring.label, row.scoring.key, row.dataset, row.source, row.method)
+    scored = (row.suite, row.protocol, row.scoring.label, row.scoring.key, row.dataset, row.source, row.method)
     versions = row.config.get("versions", {})
     if not any(name.startswith(CODE) for name in versions):
         return json.dumps([*scored, row.key])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +95,21 @@ def load_run(folder: str | Path) -> LightningModule:
     if not run.checkpoint.exists():
         raise ValueError(f"{run.path} has no checkpoint; the run has not reached its first")
     try:
-        module = undisturbed(_build_from)(content)
+        module = undisturbed(build_from)(content)
     except UnknownNameError:
         load_plugins(content.get("plugins", ()))
-        module = undisturbed(_build_from)(content)
+        module = undisturbed(build_from)(content)
     module.load_state_dict(read_checkpoint(run.checkpoint)["state_dict"])
     return module.eval()
 
 
-def _build_from(content: dict[str, Any]) -> LightningModule:
+def build_from(content: Mapping[str, Any]) -> LightningModule:
+    """Build the module of what stands in the ``config.yaml`` of a run, with weights as drawn.
+
+    Raises:
+        UnknownNameError: if what it names is not registered.
+        ValueError: if it is no such configuration.
+    """
     config = RunConfig.from_dict(content)
     channels, height, width = content["data"]["image_shape"]
     return build_module(config, (channels, height, width), content["data"]["size"])

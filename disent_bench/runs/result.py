@@ -110,6 +110,7 @@ class Result(Report):
         training: steps, seconds, steps per second, peak memory in MB, skipped steps by term.
         config: the resolved configuration (`disent_bench.config.run.RunConfig.to_dict`).
         environment: software, hardware and time (`disent_bench.runs.provenance`).
+        files: what was published with it: ``sha256`` and ``bytes`` of its ``model`` or ``codes``.
     """
 
     scores: Mapping[str, float]
@@ -120,6 +121,7 @@ class Result(Report):
     training: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

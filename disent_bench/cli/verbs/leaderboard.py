@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--published",
         action="store_true",
-        help="also numbers that papers print on these data sets, in tables of their own",
+        help="also published results, in marked rows, and numbers that papers print, in tables of their own",
     )
     parser.add_argument("--columns", type=str, metavar="A,B", help="only these scores, in this order")
     parser.add_argument(
@@ -52,6 +52,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def main(given: Namespace) -> int:
     """Print or write the tables."""
     from disent_bench.files import write_atomically
+    from disent_bench.leaderboard.published import published_records
     from disent_bench.leaderboard.records import read_records, reported
     from disent_bench.leaderboard.render import render
     from disent_bench.leaderboard.rows import aggregate
@@ -59,12 +60,12 @@ def main(given: Namespace) -> int:
     from disent_bench.registry import unknown_name
 
     wanted = {name: getattr(given, name) for name in ("protocol", "dataset", "method") if getattr(given, name)}
-    records = reported(read_records(given.runs, **wanted))
-    others = read_records(given.runs) if wanted and not records else []
+    there = [*read_records(given.runs), *(published_records() if given.published else [])]
+    records = reported(r for r in there if all(getattr(r, name) == value for name, value in wanted.items()))
     for name, value in wanted.items():
-        there = {getattr(record, name) for record in others}
-        if there and value not in there:
-            raise unknown_name(f"{name} among the runs in {given.runs},", value, there)
+        known = {getattr(record, name) for record in there}
+        if known and value not in known:
+            raise unknown_name(f"{name} among the runs in {given.runs},", value, known)
     rows = aggregate(records) if given.all else latest(aggregate(records))
     if given.plots:
         from disent_bench.cli.drawings import draw

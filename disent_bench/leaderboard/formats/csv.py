@@ -19,14 +19,15 @@ def write(rows: Sequence[Row], page: Page) -> str:
     Columns of a score are ``<score>_mean``, ``_std``, ``_low``, ``_high`` (the interval), ``_n`` and ``_untrained``
     (mean). Training-side scores have columns as well.
     """
-    identity = ["protocol", "dataset", "source", "method", "scoring", "changes", "key", "seeds", "failed", "note"]
+    own = ("protocol", "dataset", "source", "method", "key", "note", "suite")
+    identity = [*own[:4], "scoring", "changes", "key", "seeds", "failed", "note", "suite"]
     names = dict.fromkeys(name for row in rows for name in row.scores)
     parts = ("mean", "std", "low", "high", "n", "untrained")
     text = io.StringIO()
     writer = csv.DictWriter(text, [*identity, *(f"{n}_{part}" for n in names for part in parts)], lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        line = {name: getattr(row, name) for name in ("protocol", "dataset", "source", "method", "key", "note")}
+        line = {name: getattr(row, name) for name in own}
         line["scoring"] = row.scoring.label or row.protocol
         line["changes"] = settings_text(row.changes)
         line["seeds"] = " ".join(map(str, row.seeds))

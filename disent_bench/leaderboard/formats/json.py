@@ -20,9 +20,10 @@ def write(rows: Sequence[Row], page: Page) -> str:
 
     ``scores`` maps a name to ``{mean, std, ci95, n, higher_is_better, values, crashed}``, with the value of each seed
     and the seeds whose value is the untrained network's since their runs failed; ``scoring``, ``key``, ``changes``,
-    ``note``, ``untrained``, ``failures`` and ``errors`` (reasons by seed) are added, and ``contrasts``: ``{against,
-    score, difference, ci95, p, adjusted, verdict}`` (`disent_bench.leaderboard.contrasts.Contrast`), and
-    ``tuning``, how a study chose the settings. Unrounded, ``null`` if unknown.
+    ``note``, ``untrained``, ``failures`` and ``errors`` (reasons by seed) are added, ``suite`` and ``verified`` (of a
+    published row: the seeds that were recomputed), ``contrasts``: ``{against, score, difference, ci95, p, adjusted,
+    verdict}`` (`disent_bench.leaderboard.contrasts.Contrast`), and ``tuning``, how a study chose the settings.
+    Unrounded, ``null`` if unknown.
     """
     found: dict[int, list[Contrast]] = defaultdict(list)
     for table in tables(rows, against=page.against):
@@ -41,6 +42,8 @@ def _json_row(row: Row, found: Sequence[Contrast]) -> dict[str, Any]:
         "key": row.key,
         "changes": row.changes,
         "note": row.note,
+        "suite": row.suite,
+        "verified": row.verified,
         "seeds": row.seeds,
         "failed": sorted(row.failures),
         "failures": row.failures,

@@ -12,6 +12,7 @@ import torch
 from disent_datasets import FactorGrid
 from disent_metrics.encode import GridCodes
 from disent_metrics.protocol import ScoreProtocol
+from disent_metrics.samples import Providers
 from disent_metrics.suite import SuiteResult, evaluate, evaluate_codes
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
@@ -23,6 +24,8 @@ from disent_bench.runs.callbacks.providers import image_providers
 from disent_bench.runs.exact import full_float32
 from disent_bench.runs.floor import Floor
 from disent_bench.runs.stop import Interrupted, Stop
+
+Encode = Callable[[NDArray[np.int64]], Any]
 
 # Images at a time, on a CPU and elsewhere: activations of few images stay in the cache.
 ENCODE_BATCH_CPU = 32
@@ -39,21 +42,45 @@ def encode_images(module: LightningModule, grid: FactorGrid, indices: NDArray[np
     return module.encode(images.to(module.device).float() / grid.scale).float().cpu()  # type: ignore[operator]
 
 
-def encode_in_batches(module: LightningModule, grid: FactorGrid, indices: NDArray[np.int64]) -> Tensor:
+def encode_in_batches(module: LightningModule, grid: FactorGrid, indices: NDArray[np.int64]) -> NDArray[np.float32]:
     """As `encode_images`, of any number of images."""
-    parts = np.array_split(indices, max(1, len(indices) // _batch(module)))
-    return torch.cat([encode_images(module, grid, part) for part in parts])
+    return _in_batches(partial(encode_images, module, grid), indices, _batch(module))
 
 
 @full_float32()
-def score_module(module: LightningModule, grid: FactorGrid, protocol: ScoreProtocol) -> SuiteResult:
+def score_module(
+    module: LightningModule,
+    grid: FactorGrid,
+    protocol: ScoreProtocol,
+    *,
+    on_codes: Callable[[NDArray[np.int64], Tensor], None] | None = None,
+) -> SuiteResult:
     """Compute the scores of a protocol for ``module.encode``.
 
     Each image is encoded at most once, unless it has a nuisance. In a grid with missing images
     the samples are drawn from those that are there, and scores that intervene on factors give their reason.
-    Where many test draws show images of the training draws, a note says so.
+    Where many test draws show images of the training draws, a note says so. ``on_codes`` is called with the numbers of
+    the images that were encoded, and their codes.
     """
-    result = _scored(module, grid, protocol)
+
+    def encode(indices: NDArray[np.int64]) -> Tensor:
+        codes = encode_images(module, grid, indices)
+        if on_codes is not None:
+            on_codes(indices, codes)
+        return codes
+
+    return score_encoding(encode, grid, protocol, image_providers(module, grid, protocol.seed), _batch(module))
+
+
+def score_encoding(
+    encode: Encode,
+    grid: FactorGrid,
+    protocol: ScoreProtocol,
+    providers: Providers | None = None,
+    batch: int = ENCODE_BATCH_CPU,
+) -> SuiteResult:
+    """Compute the scores of a protocol for a function from numbers of images to their codes, as `score_module` does."""
+    result = _scored(encode, grid, protocol, providers or {}, batch)
     images = len(grid) if grid.present is None else int(grid.present.sum())
     seen = 1 - (1 - 1 / images) ** protocol.num_train if protocol.replace else 0.0
     if seen <= MUCH_SEEN or grid.nuisance:
@@ -65,14 +92,12 @@ def score_module(module: LightningModule, grid: FactorGrid, protocol: ScoreProto
     return replace(result, notes=(*result.notes, note))
 
 
-def _scored(module: LightningModule, grid: FactorGrid, protocol: ScoreProtocol) -> SuiteResult:
-    encode = partial(encode_images, module, grid)
+def _scored(encode: Encode, grid: FactorGrid, protocol: ScoreProtocol, providers: Providers, batch: int) -> SuiteResult:
     if grid.present is not None:
         rng = np.random.default_rng(protocol.seed)
         train, test = (rng.choice(grid.available, size=n) for n in (protocol.num_train, protocol.num_test))
-        codes = [encode_in_batches(module, grid, rows) for rows in (train, test)]
+        codes = [_in_batches(encode, rows, batch) for rows in (train, test)]
         return evaluate_codes(codes[0], grid.factors(train), codes[1], grid.factors(test), protocol=protocol)
-    providers = image_providers(module, grid, protocol.seed)
     if grid.nuisance:
         return evaluate(
             lambda factors: encode(grid.index(factors)),
@@ -81,8 +106,12 @@ def _scored(module: LightningModule, grid: FactorGrid, protocol: ScoreProtocol) 
             memoize=False,
             providers=providers,
         )
-    represent = GridCodes(encode, grid.space.sizes, batch_size=_batch(module))
+    represent = GridCodes(encode, grid.space.sizes, batch_size=batch)
     return evaluate(represent, grid.space.sizes, protocol, providers=providers)
+
+
+def _in_batches(encode: Encode, indices: NDArray[np.int64], batch: int) -> NDArray[np.float32]:
+    return np.concatenate([encode(part) for part in np.array_split(indices, max(1, len(indices) // batch))])
 
 
 def _log(loggers: Sequence[Logger], scores: Mapping[str, float], step: int) -> None:
