@@ -230,7 +230,7 @@ def _write_codes(run: RunFolder, config: RunConfig, grid: FactorGrid, path: Path
     undisturbed(score_module)(load_run(run.path), grid, config.scores, on_codes=keep)
     unique, first = np.unique(np.concatenate(indices), return_index=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {"indices": torch.from_numpy(unique), "codes": torch.cat(codes)[torch.from_numpy(first)]}
+    tensors = {"indices": torch.from_numpy(unique.astype(np.int32)), "codes": torch.cat(codes)[torch.from_numpy(first)]}
     write_atomically(path, safetensors.torch.save(tensors))
 
 

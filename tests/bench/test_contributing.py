@@ -34,7 +34,7 @@ Call = Callable[..., str]
 def call(root: Path, tmp_path: Path) -> Call:
     """Run the command line of a copy of the packages with the files of the diffs."""
     for package in ("disent_bench", "datasets", "metrics", "experiments"):
-        shutil.copytree(root / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(root / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "models"))
     text = (root / "CONTRIBUTING.md").read_text()
     diffs = re.findall(r"```diff\n\+\+\+ (\S+)\n(.*?)```", text, re.DOTALL)
     assert len(diffs) == text.count("```diff")

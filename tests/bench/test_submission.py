@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,11 +25,13 @@ import disent_bench as db
 from disent_bench.cli.main import main
 from disent_bench.leaderboard import published
 from disent_bench.leaderboard.published import Suite, checked, is_verified, published_records
+from disent_bench.leaderboard.records import Record
 from disent_bench.leaderboard.rows import aggregate
 from disent_bench.leaderboard.tables import tables
 from disent_bench.runs import pretrained
 from disent_bench.runs.folder import find_runs
 from disent_bench.runs.result import Failure, Result
+from disent_bench.runs.submission import verify
 
 SETTINGS = {
     "steps": 3,
@@ -193,6 +197,22 @@ def test_bad_submissions_are_refused_in_one_line(trained: Path, tmp_path: Path, 
     refuse("is no name of a folder", "submit", trained, "--suite", "../up")
     refuse("no finished runs in", "submit", tmp_path, "--suite", SUITE)
     refuse("no result.json in", "verify", tmp_path)
+
+
+def test_the_commands_of_contributing_add_a_verified_row(root: Path, tmp_path: Path, data_dir: Path) -> None:
+    commands = re.search(r"four commands.*?```sh\n(.*?)```", (root / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert commands is not None
+    said = []
+    for command in commands[1].splitlines():
+        words = command.replace("dsprites", "toy_grid").replace("0-4", "0-1").replace("examples/", f"{root}/examples/")
+        words = words.split() + ([f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items()] * (not said))
+        environment = {**os.environ, "DISENT_DATA": str(data_dir)}
+        call = [sys.executable, "-m", "disent_bench", *words[1:]]
+        done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout)
+    assert said[2].splitlines()[-1] == "1 of 2 results verified, 1 with numbers alone, 0 wrong"
+    assert len([*(tmp_path / "experiments").rglob("verified.json")]) == 1
 
 
 # Recomputing
@@ -424,7 +444,7 @@ def test_a_model_that_is_not_here_is_downloaded_once_and_checked(
     monkeypatch.setenv(pretrained.ADDRESS, address)
     codes = db.load_pretrained("vae", "toy_grid").encode(images)
     shutil.rmtree(tmp_path / "elsewhere" / SUITE / "quick" / "toy_grid" / "vae")
-    assert np.array_equal(codes, db.load_pretrained("vae", "toy_grid").encode(images))
+    assert torch.equal(codes, db.load_pretrained("vae", "toy_grid").encode(images))
     with pytest.raises(OSError, match="cannot be had from"):
         db.load_pretrained("vae", "toy_grid", seed=1)
 
@@ -453,6 +473,17 @@ def test_what_is_published_here_is_valid_and_what_is_proven_says_so(root: Path) 
         suite = Suite.read(path.parents[5])
         assert suite.with_result(document).versions == suite.versions
         assert is_verified(path) == bool(document.get("files"))
+
+
+PROVEN = [record for record in published_records() if record.files]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("record", PROVEN, ids=[f"{r.method}-{r.dataset}-{r.seed}" for r in PROVEN])
+def test_what_is_published_here_is_recomputed(record: Record, data_dir: Path) -> None:
+    verdict = verify(record.path, data_dir=data_dir)
+    assert verdict.differing == {}
+    assert verdict.unproven == ()
 
 
 def test_the_models_here_are_those_that_results_name_and_not_too_large(root: Path) -> None:
