@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,12 @@ def suites(folder: Path | None = None) -> list[Suite]:
     """Return the suites in a folder, those that come with the package if None."""
     folder = results_folder() if folder is None else folder
     return [Suite.read(path) for path in sorted(folder.glob("*/"), key=lambda path: natural(path.name))]
+
+
+def newest_suite(folder: Path) -> str:
+    """Return the name of the newest suite in a folder, else of those that come with the package, else of this month."""
+    there = suites(folder) or suites()
+    return there[-1].name if there else f"{date.today():%Y-%m}"
 
 
 def published_records(folder: Path | None = None, suite: str | None = None) -> list[Record]:

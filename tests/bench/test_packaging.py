@@ -40,6 +40,16 @@ def test_it_holds_three_typed_packages_protocols_studies_and_examples(wheel: Pat
     assert (wheel / "disent_bench" / "experiments" / "results" / "papers.csv").exists()
 
 
+def test_what_a_package_index_shows_leads_nowhere_that_is_not_there(wheel: Path, root: Path) -> None:
+    shown = next(wheel.glob("*.dist-info/METADATA")).read_text().partition("\n\n")[2]
+    readme = (root / "README.md").read_text()
+    assert re.findall(r"\]\((?!https?:)", readme)
+    assert not re.findall(r"\]\((?!https?:)", shown)
+    assert re.findall(r"\]\(https?:[^)]*\)", shown) == re.findall(r"\]\(https?:[^)]*\)", readme)
+    for heading in re.findall(r"(?m)^## .*$", readme):
+        assert heading in shown
+
+
 def test_it_works_away_from_the_checkout(wheel: Path, tmp_path: Path) -> None:
     assert "locatello2019" in run(wheel, tmp_path, "-m", "disent_bench", "list", "protocols")
     assert "quick_all" in run(wheel, tmp_path, "-m", "disent_bench", "study", "--help")

@@ -195,7 +195,7 @@ def empty_cwd(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 @pytest.mark.usefixtures("empty_cwd")
 def test_bad_submissions_are_refused_in_one_line(trained: Path, tmp_path: Path, refuse: Callable[..., None]) -> None:
     refuse("is no name of a folder", "submit", trained, "--suite", "../up")
-    refuse("no finished runs in", "submit", tmp_path, "--suite", SUITE)
+    refuse("no finished runs in", "submit", tmp_path)
     refuse("no result.json in", "verify", tmp_path)
 
 
@@ -387,6 +387,16 @@ def test_published_rows_stand_beside_own_ones_and_say_what_is_proven(
     assert sorted(frame["verified"]) == [False, False, False, True]
     assert set(frame["suite"]) == {SUITE}
     assert "2030-01, 1 of 2 verified" in db.leaderboard().to_text("html")
+
+
+def test_the_newest_suite_is_joined_unless_another_is_named(
+    shipped: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("submit", trained, "--evidence", "none") == 0
+    assert [path.name for path in (tmp_path / "submission" / "results").iterdir()] == [SUITE]
+    shutil.rmtree(shipped / "results")
+    assert re.fullmatch(r"\d{4}-\d\d", published.newest_suite(tmp_path / "nowhere"))
 
 
 def test_suites_are_told_apart_and_unknown_ones_named(shipped: Path) -> None:

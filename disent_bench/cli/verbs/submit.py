@@ -20,7 +20,9 @@ DESCRIPTION = (
 def add_arguments(parser: ArgumentParser) -> None:
     """Add what the verb takes."""
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUNS", help="folder of a run, or of many")
-    parser.add_argument("--suite", type=str, required=True, metavar="NAME", help="suite of results to join, as 2026-12")
+    parser.add_argument(
+        "--suite", type=str, metavar="NAME", help="suite of results to join; the newest if left out, such as 2026-12"
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -41,13 +43,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 def main(given: Namespace) -> int:
     """Copy the finished runs below the folders."""
     from disent_bench.leaderboard.details import representative_first
+    from disent_bench.leaderboard.published import newest_suite
     from disent_bench.leaderboard.records import read_records, reported
     from disent_bench.leaderboard.rows import aggregate
     from disent_bench.runs.folder import RunFolder
     from disent_bench.runs.submission import submit, submit_failure
 
-    if Path(given.suite).name != given.suite or given.suite.startswith("."):
-        return complain(f"--suite: {given.suite!r} is no name of a folder; 2026-12 would be one")
+    suite = given.suite or newest_suite(given.output / "results")
+    if Path(suite).name != suite or suite.startswith("."):
+        return complain(f"--suite: {suite!r} is no name of a folder; 2026-12 would be one")
     folders = {path.parent.resolve() for each in given.runs for path in each.glob("**/config.yaml")}
     records = [
         record
@@ -64,10 +68,10 @@ def main(given: Namespace) -> int:
     for record in records:
         run = RunFolder(record.folder)
         if record.failure is not None:
-            print(submit_failure(run, given.output, given.suite))
+            print(submit_failure(run, given.output, suite))
             continue
         proven = given.evidence == "all" or (given.evidence == "median" and record.folder in median)
-        path = submit(run, given.output, given.suite, evidence=proven, half=given.half, data_dir=given.data_dir)
+        path = submit(run, given.output, suite, evidence=proven, half=given.half, data_dir=given.data_dir)
         print(path)
     print(f"{len(records)} results; disent-bench verify {given.output / 'results'} recomputes them", file=sys.stderr)
     return DONE

@@ -89,7 +89,7 @@ class Section:
             series = {}
             for line, runs in zip(self.drawn, self.runs, strict=False):
                 found = [run.logged.get(f"scores/{column.key}", {}) for run in runs if run.told]
-                if found := [each for each in found if len(each) > 1]:
+                if found := [each for each in found if len(each) > 2]:  # not only before and after
                     series[line.label] = found
             charts += [line_chart(column.heading, series)] if series else []
         return charts
