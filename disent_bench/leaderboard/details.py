@@ -143,4 +143,5 @@ def representative_first(row: Row, records: Sequence[Record]) -> list[Record]:
 
 
 def _scores(record: Record, headings: Mapping[str, str]) -> dict[str, str]:
-    return {heading: number(record.scores[name]) for name, heading in headings.items() if name in record.scores}
+    shown = {name: value for name, value in record.scores.items() if not name.endswith("_train")}
+    return {headings.get(name, name): number(value) for name, value in shown.items()}

@@ -300,6 +300,9 @@ def test_another_data_set_is_chosen_with_the_keyboard(page: Any) -> None:
     assert chosen.input_value() == "shapes3d_lookalike (rendered)"
     expect_methods(page, [*sorted(METHODS)[:-1], EVIL])
     assert page.locator("section[data-under]:visible").count() == 1
+    assert page.url.endswith("#table-2")
+    page.reload()
+    expect_methods(page, [*sorted(METHODS)[:-1], EVIL])
 
 
 @needs_browser

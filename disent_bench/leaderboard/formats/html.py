@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from disent_bench.leaderboard.blocks import blocks
 from disent_bench.leaderboard.charts import Chart, dot_chart, line_chart
-from disent_bench.leaderboard.details import DETAILED_RUNS, Run, runs_of
+from disent_bench.leaderboard.details import Run, runs_of
 from disent_bench.leaderboard.document import around, interval_text, spread
 from disent_bench.leaderboard.formats import Page
 from disent_bench.leaderboard.records import settings_text
@@ -135,7 +135,6 @@ def write(rows: Sequence[Row], page: Page) -> str:
         policy=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
         style=_source(environment, "page.css"),
         told=(sum(told), len(told)),
-        most=DETAILED_RUNS,
         drawn=DRAWN_LINES,
     )
 

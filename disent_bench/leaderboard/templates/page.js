@@ -5,7 +5,7 @@ const under = document.getElementById("under");
 const dataset = document.getElementById("dataset");
 
 function fill(select, values, chosen) {
-  select.replaceChildren(...new Set(values).values().map((value) => new Option(value, value)));
+  select.replaceChildren(...[...new Set(values)].map((value) => new Option(value, value)));
   if (values.includes(chosen)) select.value = chosen;
 }
 
@@ -41,6 +41,8 @@ function show() {
     section.hidden = section.dataset.under !== under.value || section.dataset.dataset !== dataset.value;
     if (!section.hidden) enhance(section);
   }
+  const shown = sections.find((section) => !section.hidden);
+  if (shown && sections.length > 1) history.replaceState(null, "", `#${shown.id}`);
 }
 
 function datasets() {
