@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 
@@ -37,6 +38,20 @@ class Pace:
         (start, first), (end, last) = self._seen[0], self._seen[-1]
         rate = (last - first) / max(end - start, 1e-9)
         return f"{step}/{self.steps}, {rate:.1f}/s, {duration((self.steps - step) / rate)} to go"
+
+
+def seconds_of(text: str) -> float:
+    """Return what people write as ``25m``, ``90s`` or ``1h30m``.
+
+    Raises:
+        ValueError: if it is no such time, or none at all.
+    """
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip())
+    hours, minutes, seconds = (int(part or 0) for part in (found.groups() if found else (0, 0, 0)))
+    total = 3600 * hours + 60 * minutes + seconds
+    if not total:
+        raise ValueError(f"{text!r} is no time such as 25m, 90s or 1h30m")
+    return total
 
 
 def duration(seconds: float) -> str:

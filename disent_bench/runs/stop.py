@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -90,6 +91,26 @@ class Stop:
         signal.signal(number, self._before[number])
         if not self.holding:
             raise Interrupted(self.name)
+
+
+@contextmanager
+def budget(seconds: float | None) -> Iterator[None]:
+    """Send SIGTERM to this process once it has spent so much time within; never if None."""
+    if seconds is None:
+        yield
+        return
+
+    def spent() -> None:
+        print("the time of --budget is spent", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    timer = threading.Timer(seconds, spent)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def end_with_parent() -> None:

@@ -23,6 +23,7 @@ from disent_bench.config.resolve import resolve
 from disent_bench.leaderboard.records import settings_text
 from disent_bench.registry import METHODS, TERMS
 from disent_bench.runs.folder import RunBusyError, RunFolder
+from disent_bench.runs.pace import seconds_of
 from disent_bench.studies.launchers import local
 from disent_bench.studies.study import read_study, resolve_study
 
@@ -201,6 +202,53 @@ def test_an_interrupted_study_goes_on(number: int, tmp_path: Path, data_dir: Pat
     assert main(words(path, data_dir)) == 0
     assert len(list(tmp_path.glob("runs/*/*/*/*/*/result.json"))) == 2
     assert "resuming at step" in (begun / "output.log").read_text()
+
+
+def test_two_who_start_one_study_share_its_runs(tmp_path: Path, data_dir: Path) -> None:
+    value = 'time.sleep(float(os.environ.get("SECONDS_PER_STEP", 0))) or p.mean.sum()'
+    (tmp_path / "slow.py").write_text(PLUGIN.format(name="slow", value=value))
+    path = write(tmp_path / "study.yaml", seeds="0-3", plugins=["slow.py"], methods=["slow"])
+    command = [sys.executable, "-m", "disent_bench", *words(path, data_dir, num_workers=1)]
+    slow = {**os.environ, "SECONDS_PER_STEP": ".5"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    both = [subprocess.Popen(command, text=True, env=slow, **pipes) for _ in range(2)]
+    said = [process.communicate(timeout=250) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert len(results(tmp_path / "runs")) == 1
+    assert len([*tmp_path.glob("runs/*/*/*/*/*/result.json")]) == 4
+    for log in tmp_path.glob("runs/*/*/*/*/*/metrics.jsonl"):
+        losses = [line for line in log.read_text().splitlines() if '"loss"' in line]
+        assert len(losses) == len(set(losses)) == 10, "trained once"
+    assert said[0][0] == said[1][0], "both print the whole table"
+    by = [sum(": done: " in line for line in err.splitlines()) for _, err in said]
+    assert sum(by) == 4, said
+    assert min(by) > 0, said
+
+
+def test_a_budget_stops_a_study_in_time_and_the_same_command_goes_on(tmp_path: Path, data_dir: Path) -> None:
+    value = 'time.sleep(float(os.environ.get("SECONDS_PER_STEP", 0))) or p.mean.sum()'
+    (tmp_path / "slow.py").write_text(PLUGIN.format(name="slow", value=value))
+    path = write(tmp_path / "study.yaml", seeds="0-1", plugins=["slow.py"], methods=["slow"])
+    command = [sys.executable, "-m", "disent_bench", *words(path, data_dir, num_workers=2), "--budget", "20s"]
+    slow = {**os.environ, "SECONDS_PER_STEP": "30"}
+    done = subprocess.run(command, capture_output=True, text=True, env=slow, check=False, timeout=250)
+    assert done.returncode == 130, done.stderr
+    assert "the time of --budget is spent" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("interrupted")
+    assert not [*tmp_path.glob("runs/*/*/*/*/*/result.json")]
+    assert main([*words(path, data_dir), "--budget", "10m"]) == 0
+    assert len([*tmp_path.glob("runs/*/*/*/*/*/result.json")]) == 2
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("25m", 1500), ("90s", 90), ("1h30m", 5400), ("2h", 7200)])
+def test_times_are_read_as_people_write_them(text: str, seconds: int) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "25", "0m", "m", "1.5h", "-5m", "soon"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no time such as 25m, 90s or 1h30m"):
+        seconds_of(text)
 
 
 SWALLOWS = """

@@ -15,7 +15,8 @@ from disent_bench.studies.files import find_study, study_files
 HELP = "train and score everything that a file names"
 DESCRIPTION = (
     "Bring all runs that a file names to their end, each in a process of its own, then print their leaderboard. "
-    "Runs that are done are skipped, interrupted ones are resumed; Ctrl-C saves their state first. The file is "
+    "Runs that are done are skipped, interrupted ones are resumed; Ctrl-C saves their state first. Two "
+    "who start the same study on one folder share its runs. The file is "
     "YAML: title; note (may be left out, as may settings and plugins); protocol; datasets, a list; seeds, such as "
     "0-2; settings of all runs, as for run --set; plugins, a list of Python files, with paths from the study's "
     "folder; and methods, a list of names or of {method: gmg, settings: {methods.gmg.side: encoder}}. Instead of one "
@@ -36,6 +37,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--launcher", choices=_launchers(), default="local", help=where)
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="runs side by side; they share the cores")
     parser.add_argument(
+        "--budget", type=str, metavar="TIME", help="stop after so much time, as 25m or 1h30m; the same command goes on"
+    )
+    parser.add_argument(
         "--plots", type=Path, metavar="DIR", help="also draw every score: all seeds, and against steps where logged"
     )
     shared(parser, "--runs", "--data-dir", "--device")
@@ -45,18 +49,22 @@ def main(given: Namespace) -> int:
     """Bring all runs of the file to their end, and print their leaderboard."""
     from disent_bench.leaderboard.rows import aggregate
     from disent_bench.plugins import load_plugins
+    from disent_bench.runs.pace import seconds_of
+    from disent_bench.runs.stop import budget
     from disent_bench.studies.study import read_study, run_study, study_leaderboard, study_records
 
+    seconds = seconds_of(given.budget) if given.budget else None
     study = read_study(find_study(given.file))
     load_plugins(study.plugins)
-    outcomes = run_study(
-        study,
-        runs=given.runs,
-        data_dir=given.data_dir,
-        device=given.device,
-        num_workers=given.workers,
-        launcher_name=given.launcher,
-    )
+    with budget(seconds):
+        outcomes = run_study(
+            study,
+            runs=given.runs,
+            data_dir=given.data_dir,
+            device=given.device,
+            num_workers=given.workers,
+            launcher_name=given.launcher,
+        )
     if all(outcome.status != "interrupted" for outcome in outcomes.values()):
         print(study_leaderboard(study, outcomes.values(), given.runs, styled=sys.stdout.isatty()), end="")
         if given.plots:

@@ -31,8 +31,9 @@ STOPPED = (130, *(-number for number in SIGNALS))
 def launch(jobs: Sequence[Job], num_workers: int) -> dict[str, Outcome]:
     """Bring all jobs to their end, ``num_workers`` at a time, and return how each ended, by name.
 
-    A job that is done is skipped. Whatever becomes of one process, the others go on. SIGINT and SIGTERM are passed on
-    to the processes, which save their state, and no more are started.
+    A job that is done is skipped; one that somebody else is working on, such as the same study started twice, is left
+    to them and waited for. Whatever becomes of one process, the others go on. SIGINT and SIGTERM are passed on to the
+    processes, which save their state, and no more are started.
     """
     # what a signal keeps from being started stays as it is here
     outcomes = {job.name: Outcome(job.key, job.folder.path, "interrupted", "a signal") for job in jobs}
@@ -45,8 +46,14 @@ def launch(jobs: Sequence[Job], num_workers: int) -> dict[str, Outcome]:
     with _Report(len(jobs), len(done)) as report, _held_signals() as received:
         try:
             while active or (waiting and not stopping):
-                while waiting and len(active) < num_workers and not stopping:
-                    active.append(_Worker(waiting.popleft(), environment))
+                while len(active) < num_workers and not stopping and (job := _take_free(waiting)) is not None:
+                    if job.is_done:
+                        outcomes[job.name] = Outcome(job.key, job.folder.path, "skipped")
+                        report.ended(job, outcomes[job.name])
+                    else:
+                        active.append(_Worker(job, environment))
+                if waiting and not active:
+                    report.waiting(len(waiting))
                 time.sleep(POLL_SECONDS)
                 while received:
                     stopping = True
@@ -56,6 +63,9 @@ def launch(jobs: Sequence[Job], num_workers: int) -> dict[str, Outcome]:
                         worker.process.send_signal(number)
                 for worker in [worker for worker in active if worker.process.poll() is not None]:
                     active.remove(worker)
+                    if worker.came_late:
+                        waiting.append(worker.job)
+                        continue
                     outcomes[worker.job.name] = worker.outcome()
                     report.ended(worker.job, outcomes[worker.job.name])
                 report.running(active)
@@ -65,6 +75,14 @@ def launch(jobs: Sequence[Job], num_workers: int) -> dict[str, Outcome]:
             for worker in active:
                 worker.process.wait()
     return outcomes
+
+
+def _take_free(waiting: deque[Job]) -> Job | None:
+    """Take the first job that nobody else is working on; None if there is none."""
+    job = next((job for job in waiting if not job.folder.is_busy()), None)
+    if job is not None:
+        waiting.remove(job)
+    return job
 
 
 def worker_environment(num_workers: int) -> Mapping[str, str]:
@@ -96,6 +114,11 @@ class _Worker:
                 env=environment,
                 process_group=0,  # Ctrl-C reaches this process alone, which passes it on
             )
+
+    @property
+    def came_late(self) -> bool:
+        """Whether the process has ended because another one had begun with the run."""
+        return bool(self.process.returncode) and self.job.outcome() is None and self.job.folder.is_busy()
 
     def outcome(self) -> Outcome:
         """Return how the run ended, once the process has: by what its folder holds, else by the exit status."""
@@ -129,6 +152,7 @@ class _Report:
         self._start = self._looked = self._said = time.monotonic()
         self._task = self._progress.add_task(self._summary(), total=total, completed=skipped, state="")
         self._rows: dict[_Worker, TaskID] = {}
+        self._waited = False
         self.say(f"{total} runs, {skipped} of them done already")
 
     def __enter__(self) -> _Report:
@@ -159,11 +183,17 @@ class _Report:
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """Say how a run ended."""
-        self._counts[outcome.status] += 1
+        self._counts["done" if outcome.status == "skipped" else outcome.status] += 1
         log = f" ({job.folder.output})" if outcome.status == "failed" else ""
         self.say(f"{job.name}: {ending(outcome)}{log}")
         completed = self._counts["done"] + self._counts["failed"]
         self._progress.update(self._task, description=self._summary(), completed=completed)
+
+    def waiting(self, number: int) -> None:
+        """Say once that all that is left is in other hands."""
+        if not self._waited:
+            self._waited = True
+            self.say(f"waiting for {number} runs that another process is working on")
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
