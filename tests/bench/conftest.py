@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import disent_datasets
+import numpy as np
 import pytest
+import torch
 
+import disent_bench as db
 from disent_bench.cli.main import main
+from disent_bench.registry import METHODS, TERMS
+from disent_bench.runs.folder import find_runs
+from disent_bench.runs.result import Failure, Result
 
 LONGEST = 400
 
@@ -49,3 +58,90 @@ def refuse(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
         assert not list(Path().glob("runs*/**/last.ckpt"))
 
     return call
+
+
+@pytest.fixture(scope="session")
+def small_settings() -> dict[str, Any]:
+    """Of runs that take seconds and have scores that look at codes, intervene, and decode."""
+    return {
+        "steps": 3,
+        "batch_size": 8,
+        "log_every": 1,
+        "scores.scores": ["mig", "factor_vae", "reconstruction"],
+        "scores.num_train": 200,
+        "scores.factor_vae.num_train": 20,
+        "scores.factor_vae.num_eval": 20,
+        "scores.factor_vae.num_variance": 50,
+    }
+
+
+@pytest.fixture(scope="session")
+def forget_plugins() -> Callable[[pytest.MonkeyPatch], None]:
+    """Leave the registries, at the end of a patch, as they are now."""
+
+    def forget(patch: pytest.MonkeyPatch) -> None:
+        for registry in (METHODS, TERMS):
+            patch.setattr(registry, "_entries", {entry.name: entry for entry in registry.entries()})
+
+    return forget
+
+
+@pytest.fixture
+def forgetting(monkeypatch: pytest.MonkeyPatch, forget_plugins: Callable[[pytest.MonkeyPatch], None]) -> None:
+    """What plug-ins register in a test is forgotten after it."""
+    forget_plugins(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def mixed_runs(
+    tmp_path_factory: pytest.TempPathFactory,
+    data_dir: Path,
+    root: Path,
+    small_settings: dict[str, Any],
+    forget_plugins: Callable[[pytest.MonkeyPatch], None],
+) -> Path:
+    """Two seeds of a method, one of a plug-in's, and one that failed; only to be read."""
+    runs = tmp_path_factory.mktemp("mixed") / "runs"
+    plugin = root / "examples" / "my_method.py"
+    with pytest.MonkeyPatch.context() as patch:
+        forget_plugins(patch)
+        db.run("vae", "toy_grid", seeds="0-1", set=small_settings, runs=runs, data_dir=data_dir)
+        db.run("my_method", "toy_grid", set=small_settings, runs=runs, data_dir=data_dir, plugins=[plugin])
+    first = next(run for run in find_runs(runs) if "/vae/" in str(run.path))
+    failed = first.path.with_name("seed-2")
+    failed.mkdir()
+    (failed / "config.yaml").write_text(first.config.read_text().replace("seed: 0", "seed: 2"))
+    told = Result.read(first.result)
+    identity = ("quick", "toy_grid", told.source, "vae", told.key, 2, told.note, told.changes, told.scoring)
+    failure = Failure(*identity, reason="loss not finite", traceback="/home/me", config=told.config)
+    failure.write(failed / "failure.json")
+    return runs
+
+
+@pytest.fixture(scope="session")
+def submitted(
+    mixed_runs: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    data_dir: Path,
+    forget_plugins: Callable[[pytest.MonkeyPatch], None],
+) -> Path:
+    """What `submit` makes of them; only to be read."""
+    output = tmp_path_factory.mktemp("submitted") / "experiments"
+    with pytest.MonkeyPatch.context() as patch:
+        forget_plugins(patch)
+        words = ["submit", mixed_runs, "--suite", "2030-01", "--output", output, "--data-dir", data_dir]
+        assert main([str(word) for word in words]) == 0
+    return output
+
+
+@pytest.fixture
+def submission(submitted: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(submitted, tmp_path / "experiments"))
+
+
+@pytest.fixture(scope="session")
+def toy_images(data_dir: Path) -> torch.Tensor:
+    """A few images of the toy grid, as models take them."""
+    grid = disent_datasets.load("toy_grid", data_dir=data_dir)
+    return torch.from_numpy(grid.images(np.arange(4))).permute(0, 3, 1, 2).float() / grid.scale

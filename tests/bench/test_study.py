@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +22,6 @@ import disent_bench.methods  # noqa: F401 (importing registers)
 from disent_bench.cli.main import main
 from disent_bench.config.resolve import resolve
 from disent_bench.leaderboard.records import settings_text
-from disent_bench.registry import METHODS, TERMS
 from disent_bench.runs.folder import RunBusyError, RunFolder
 from disent_bench.runs.pace import seconds_of
 from disent_bench.studies.launchers import local
@@ -84,19 +84,13 @@ def results(runs: Path) -> dict[str, dict[str, Any]]:
     return {path.parts[-4]: json.loads(path.read_text()) for path in runs.glob("*/*/*/*/*/result.json")}
 
 
-def forget_plugins(patch: pytest.MonkeyPatch) -> None:
-    """Leave the registries as they are now."""
-    for registry in (METHODS, TERMS):
-        patch.setattr(registry, "_entries", {entry.name: entry for entry in registry.entries()})
-
-
-@pytest.fixture(autouse=True)
-def _forget_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    forget_plugins(monkeypatch)
+pytestmark = pytest.mark.usefixtures("forgetting")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Finished:
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, data_dir: Path, forget_plugins: Callable[[pytest.MonkeyPatch], None]
+) -> Finished:
     """Two good methods, one whose loss is not a number, and one whose process is killed."""
     folder = tmp_path_factory.mktemp("study")
     bad = {

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from itertools import count
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -96,7 +95,7 @@ class Section:
 
     @cached_property
     def agreement(self) -> tuple[list[str], list[list[float]], int] | None:
-        """Headings, rank correlations of scores over finished runs, and how many these are; None for too few."""
+        """Headings, rank correlations of scores over finished runs that have all, and how many; None for too few."""
         columns = self.table.columns
         lines = [_finished([line.row.scores.get(column.key) for column in columns]) for line in self.table.lines]
         values = np.array([run for line in lines for run in line])
@@ -109,10 +108,9 @@ def write(rows: Sequence[Row], page: Page) -> str:
     """Return the whole page."""
     headings = {**HEADINGS, **page.names}
     runs = dict(zip(map(id, rows), runs_of(rows, page.records, headings).values(), strict=True))
-    numbers = count(1)
     sections = [
-        Section(f"table-{next(numbers)}", table, [runs[id(line.row)] for line in table.lines])
-        for table in tables(rows, page.names, page.against)
+        Section(f"table-{place}", table, [runs[id(line.row)] for line in table.lines])
+        for place, table in enumerate(tables(rows, page.names, page.against), 1)
     ]
     told = [run.told for found in runs.values() for run in found]
     environment = Environment(
@@ -166,5 +164,5 @@ def _order(score: ScoreSummary | None) -> str:
 
 
 def _shade(value: float) -> str:
-    """How strong a correlation is, in percent of a full colour, and its sign."""
+    """How strong a correlation is, in percent of a full colour."""
     return "0" if math.isnan(value) else f"{100 * abs(value):.0f}"
