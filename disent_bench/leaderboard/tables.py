@@ -331,22 +331,31 @@ def _best(key: str, rows: Sequence[Row]) -> set[int]:
 
 
 def _untrained(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, dict[str, float]]:
-    """Return the mean over all runs of each network, for the scores that were taken before training, by label."""
+    """Return the mean over all runs of each network, for the scores that were taken before training, by label.
+
+    Networks with the same means share a line, told by the settings that they have in common.
+    """
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[settings_text(row.network)].append(row)
-    networks = {name: group[0].network for name, group in groups.items()}
-    references = {}
-    for name, group in groups.items():
+    means: dict[tuple[tuple[str, float], ...], list[dict[str, Any]]] = defaultdict(list)
+    for group in groups.values():
         values = {column.key: [v for row in group for v in row.untrained.get(column.key, ())] for column in columns}
-        means = {key: fmean(found) for key, found in values.items() if found}
+        if found := tuple((key, fmean(each)) for key, each in values.items() if each):
+            means[found].append(group[0].network)
+    references = {}
+    for found, networks in means.items():
+        others = [network for group in means.values() if group is not networks for network in group]
         own = {
             key: value
-            for key, value in networks[name].items()
-            if any(other.get(key, MISSING) != value for other in networks.values())
+            for key, value in networks[0].items()
+            if all(network.get(key, MISSING) == value for network in networks)
+            and any(other.get(key, MISSING) != value for other in others)
         }
-        if means:
-            references[f"({UNTRAINED}, {settings_text(own)})" if own else f"({UNTRAINED})"] = means
+        label = f"({UNTRAINED}, {settings_text(own)})" if own else f"({UNTRAINED})"
+        while label in references:  # told apart by nothing that they have in common
+            label += "'"
+        references[label] = dict(found)
     return references
 
 

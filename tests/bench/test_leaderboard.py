@@ -355,6 +355,19 @@ def test_networks_that_differ_have_an_untrained_line_each() -> None:
     assert table.untrained == {"(untrained)": {"mig": pytest.approx(0.015)}}
 
 
+def test_networks_with_the_same_untrained_scores_share_a_line() -> None:
+    pairs = {**network(10, 0.01).config, "bottleneck": {"name": "group"}}
+    alike = [network(10, 0.01), network(10, 0.01, config=pairs, method="ada_gvae", key="a")]
+    (table,) = tables(aggregate(alike))
+    assert table.untrained == {"(untrained)": {"mig": 0.01}}
+    (table,) = tables(aggregate([*alike, network(30, 0.03, method="vae", key="v")]))
+    assert table.untrained == {"(untrained, latent_dim=10)": {"mig": 0.01}, "(untrained, latent_dim=30)": {"mig": 0.03}}
+    crossed = [network(30, 0.01, config={**pairs, "latent_dim": 30}, method="ada_gvae", key="a"), network(10, 0.01)]
+    crossed += [network(10, 0.03, config=pairs, method="hfs", key="h"), network(30, 0.03, key="k")]
+    (table,) = tables(aggregate(crossed))
+    assert sorted(score["mig"] for score in table.untrained.values()) == [0.01, 0.03]
+
+
 def test_what_to_know_of_the_data_stands_below_the_table_once() -> None:
     (table,) = tables(aggregate([network(10, 0.01, notes=("few images",)), network(30, 0.03, notes=("few images",))]))
     assert table.footnotes.count("few images") == 1
