@@ -344,18 +344,16 @@ def _untrained(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, dict
         if found := tuple((key, fmean(each)) for key, each in values.items() if each):
             means[found].append(group[0].network)
     references = {}
-    for found, networks in means.items():
+    for scores, networks in means.items():
         others = [network for group in means.values() if group is not networks for network in group]
-        own = {
-            key: value
-            for key, value in networks[0].items()
-            if all(network.get(key, MISSING) == value for network in networks)
-            and any(other.get(key, MISSING) != value for other in others)
-        }
+        common = {k: v for k, v in networks[0].items() if all(each.get(k, MISSING) == v for each in networks)}
+        differing = {k: [other.get(k, MISSING) != v for other in others] for k, v in common.items()}
+        own = {k: common[k] for k, found in differing.items() if found and all(found)}
+        own = own or {k: common[k] for k, found in differing.items() if any(found)}
         label = f"({UNTRAINED}, {settings_text(own)})" if own else f"({UNTRAINED})"
         while label in references:  # told apart by nothing that they have in common
             label += "'"
-        references[label] = dict(found)
+        references[label] = dict(scores)
     return references
 
 
