@@ -26,6 +26,12 @@ pytestmark = pytest.mark.usefixtures("forgetting")
 SUITE = "2030-01"
 
 
+@pytest.fixture
+def empty_cwd(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused must leave nothing behind there."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
+
+
 def call(*words: object) -> int:
     return main([str(word) for word in words])
 
@@ -106,6 +112,7 @@ def test_of_many_seeds_the_one_with_the_median_goes_along(mixed_runs: Path, tmp_
     assert [path.name for path in (tmp_path / "out").glob("models/*/*/*/vae/*/*")] == ["seed-3.safetensors"]
 
 
+@pytest.mark.usefixtures("empty_cwd")
 def test_a_suite_stays_at_its_versions(
     submission: Path, mixed_runs: Path, data_dir: Path, refuse: Callable[..., None]
 ) -> None:
@@ -120,12 +127,6 @@ def test_a_suite_stays_at_its_versions(
     refuse(
         "is no lock of a suite", "submit", mixed_runs, "--suite", SUITE, "--output", submission, "--data-dir", data_dir
     )
-
-
-@pytest.fixture
-def empty_cwd(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is refused must leave nothing behind there."""
-    monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
 
 
 @pytest.mark.usefixtures("empty_cwd")
