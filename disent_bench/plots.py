@@ -255,13 +255,10 @@ def _compared(
 
 def _logged(folder: Path, name: str) -> dict[int, float]:
     """Finite values by step that a run has logged; at least one."""
-    run = RunFolder(folder)
-    lines = run.logged() if run.metrics.exists() else []
-    points = {line["step"]: line[name] for line in lines if line.get(name) is not None and math.isfinite(line[name])}
-    if not points:
-        known = sorted({key for line in lines for key in line} - {"step"})
-        raise ValueError(f"{folder} has logged no {name!r}; it has {', '.join(known) or 'no metrics.jsonl'}")
-    return points
+    found = RunFolder(folder).curves()
+    if name not in found:
+        raise ValueError(f"{folder} has logged no {name!r}; it has {', '.join(sorted(found)) or 'no metrics.jsonl'}")
+    return found[name]
 
 
 def _wrapped(text: str, width: int) -> str:

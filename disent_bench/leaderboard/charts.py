@@ -53,7 +53,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class Path:
-    """Points joined by a line, in one of ``hues`` colours; ``mean`` ones stand out."""
+    """Points joined by a line, of a ``hue`` in degrees; ``mean`` ones stand out."""
 
     points: str
     hue: float
@@ -81,8 +81,13 @@ class Chart:
     references: tuple[Tick, ...] = ()
 
     @property
+    def right(self) -> float:
+        """Where the plot ends across."""
+        return self.width - RIGHT
+
+    @property
     def bottom(self) -> float:
-        """Where the plot ends."""
+        """Where the plot ends down."""
         return self.height - BOTTOM
 
 

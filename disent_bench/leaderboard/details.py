@@ -63,13 +63,7 @@ class Run:
     @cached_property
     def logged(self) -> dict[str, dict[int, float]]:
         """Finite values by step that it has logged, by name."""
-        run = RunFolder(self.record.folder)
-        found: dict[str, dict[int, float]] = defaultdict(dict)
-        for line in run.logged() if self.told and run.metrics.exists() else []:
-            for name, value in line.items():
-                if name != "step" and isinstance(value, int | float) and math.isfinite(value):
-                    found[name][line["step"]] = value
-        return dict(found)
+        return RunFolder(self.record.folder).curves() if self.told else {}
 
     @property
     def curves(self) -> list[Chart]:
@@ -99,8 +93,8 @@ class Run:
         return {name: value for name, value in said.items() if value not in (None, {}, "")}
 
 
-def runs_of(rows: Sequence[Row], records: Sequence[Record], headings: Mapping[str, str]) -> dict[int, list[Run]]:
-    """Return the runs of each row, by the row's place, seeds in order; the representative ones are told in full.
+def runs_of(rows: Sequence[Row], records: Sequence[Record], headings: Mapping[str, str]) -> list[list[Run]]:
+    """Return the runs of each row, seeds in order; the representative ones are told in full.
 
     Args:
         rows: of all tables.
@@ -121,12 +115,10 @@ def runs_of(rows: Sequence[Row], records: Sequence[Record], headings: Mapping[st
         if paths and size <= room:
             pictures[id(record)] = paths
             room -= size
-    return {
-        place: [
-            Run(record, _scores(record, headings), id(record) in told, pictures.get(id(record), {})) for record in found
-        ]
-        for place, found in enumerate(own)
-    }
+    return [
+        [Run(each, _scores(each, headings), id(each) in told, pictures.get(id(each), {})) for each in found]
+        for found in own
+    ]
 
 
 def representative_first(row: Row, records: Sequence[Record]) -> list[Record]:

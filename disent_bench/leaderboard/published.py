@@ -13,6 +13,7 @@ from typing import Any
 
 from disent_bench.files import shipped, write_atomically
 from disent_bench.leaderboard.records import Record, read_records
+from disent_bench.leaderboard.versions import CODE
 from disent_bench.registry import unknown_name
 from disent_bench.text import natural, one_line, strict
 
@@ -78,7 +79,7 @@ def versions_of(document: Mapping[str, Any]) -> dict[str, Any]:
     found = {f"protocol {document['protocol']}": config["version"]}
     found[f"scores of {scoring['protocol']}"] = scoring["version"]
     found |= {f"score {name}": version for name, version in scoring["versions"].items()}
-    return found | {name: version for name, version in config["versions"].items() if not name.startswith("code ")}
+    return found | {name: version for name, version in config["versions"].items() if not name.startswith(CODE)}
 
 
 def results_folder() -> Path:

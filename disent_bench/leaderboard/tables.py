@@ -351,8 +351,8 @@ def _untrained(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, dict
         own = {k: common[k] for k, found in differing.items() if found and all(found)}
         own = own or {k: common[k] for k, found in differing.items() if any(found)}
         label = f"({UNTRAINED}, {settings_text(own)})" if own else f"({UNTRAINED})"
-        while label in references:  # told apart by nothing that they have in common
-            label += "'"
+        if label in references:  # they have nothing in common that others lack
+            label = f"({UNTRAINED}, such as {settings_text(networks[0])})"
         references[label] = dict(scores)
     return references
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -179,6 +180,15 @@ class RunFolder:
                 continue
             if isinstance(values, dict) and "step" in values:
                 found.append(values)
+        return found
+
+    def curves(self) -> dict[str, dict[int, float]]:
+        """Return the finite numbers that were logged, by name and step; none if there is no log."""
+        found: dict[str, dict[int, float]] = {}
+        for line in self.logged() if self.metrics.exists() else []:
+            for name, value in line.items():
+                if name != "step" and isinstance(value, int | float) and math.isfinite(value):
+                    found.setdefault(name, {})[line["step"]] = value
         return found
 
     def is_scored(self, scoring: Scoring) -> bool:

@@ -70,7 +70,11 @@ def read_model(path: Path, config: Mapping[str, Any]) -> LightningModule:
         images = int(told["images"])
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ValueError(f"{path} holds no model: {error}") from None
-    module: LightningModule = undisturbed(build_module)(RunConfig.from_dict(config), (channels, height, width), images)
+    try:
+        resolved = RunConfig.from_dict(config)
+        module: LightningModule = undisturbed(build_module)(resolved, (channels, height, width), images)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no model can be built from the configuration of {path}: {error!r}") from None
     own = _networks(module)
     shapes = [{name: tuple(value.shape) for name, value in found.items()} for found in (tensors, own)]
     if shapes[0] != shapes[1]:
@@ -93,7 +97,8 @@ def load_pretrained(
         dataset: name of the data set that it was trained on.
         seed: of its run.
         protocol: that it was trained under.
-        suite: of the published results; the newest that has it if None.
+        suite: of the published results; the newest that has it if None. Of several settings the one with the fewest
+            changes is taken.
 
     Returns:
         A module with ``encode(images (b, c, h, w) in [0, 1]) -> codes (b, d)`` and, if it has a decoder,
@@ -114,7 +119,7 @@ def load_pretrained(
             f"no model of {method} on {dataset} under {protocol}, seed {seed}, is published; there are: "
             f"{'; '.join(known) or 'none'}"
         )
-    record = found[-1]
+    record = min((each for each in found if each.suite == found[-1].suite), key=lambda each: len(each.changes))
     return read_model(model_file(record), record.config)
 
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from disent_bench.config.run import RunConfig
 from disent_bench.files import write_atomically
 from disent_bench.leaderboard.published import VERIFIED, Suite, checked, digest, with_files
+from disent_bench.leaderboard.versions import CODE
 from disent_bench.runs.callbacks.checkpoint import undisturbed
 from disent_bench.runs.callbacks.evaluate import score_encoding, score_module
 from disent_bench.runs.folder import RunFolder, RunKey
@@ -59,7 +60,7 @@ class Verdict:
 
 def evidence_kind(config: Mapping[str, Any]) -> Evidence:
     """Return what proves a result: its model, or codes where building the model would run somebody's own code."""
-    return "codes" if any(name.startswith("code ") for name in config.get("versions", {})) else "model"
+    return "codes" if any(name.startswith(CODE) for name in config.get("versions", {})) else "model"
 
 
 def submit(
@@ -145,7 +146,10 @@ def verify(path: Path, *, data_dir: Path | None = None) -> Verdict:
     if suite.with_result(document).versions != suite.versions:
         raise ValueError(f"suite {suite.name} has no lock that covers {path}; submit the result with this program")
     files = document.get("files", {})
-    config = RunConfig.from_dict(document["config"])
+    try:
+        config = RunConfig.from_dict(document["config"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} holds no configuration of a run: {error!r}") from None
     key = _key(document)
     for name, told in files.items():
         evidence = _evidence_file(folder, key, name)

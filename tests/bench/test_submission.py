@@ -237,6 +237,14 @@ def _other_configuration(root: Path) -> None:
     changed(result(root), lambda document: document["config"].update(learning_rate=0.5))
 
 
+def _no_configuration(root: Path) -> None:
+    changed(result(root), lambda document: document["config"].update(scores=[1]))
+
+
+def _other_arguments(root: Path) -> None:
+    changed(result(root), lambda document: document["config"]["terms"]["kl"].update(weight={"kind": 3}))
+
+
 def _other_scoring(root: Path) -> None:
     changed(result(root), lambda document: document["scoring"].update(key="0" * 12))
 
@@ -250,6 +258,8 @@ def _other_scoring(root: Path) -> None:
         (_other_networks, "holds other networks than its configuration has: encoder.more"),
         (_no_lock, "has no lock that covers"),
         (_other_configuration, "does not follow from the configuration"),
+        (_no_configuration, "holds no configuration of a run"),
+        (_other_arguments, "does not follow from the configuration"),
         (_other_scoring, "was scored by other versions"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
@@ -44,7 +45,7 @@ def main(given: Namespace) -> int:
     """Copy the finished runs below the folders."""
     from disent_bench.leaderboard.details import representative_first
     from disent_bench.leaderboard.published import newest_suite
-    from disent_bench.leaderboard.records import read_records, reported
+    from disent_bench.leaderboard.records import Record, read_records, reported
     from disent_bench.leaderboard.rows import aggregate
     from disent_bench.runs.folder import RunFolder
     from disent_bench.runs.submission import submit, submit_failure
@@ -61,10 +62,10 @@ def main(given: Namespace) -> int:
     ]
     if not records:
         return complain(f"no finished runs in {', '.join(map(str, given.runs))}")
-    median = {
-        representative_first(row, [r for r in records if r.configuration == row.configuration])[0].folder
-        for row in aggregate(records)
-    }
+    of_row: dict[tuple[str, ...], list[Record]] = defaultdict(list)
+    for record in records:
+        of_row[record.configuration].append(record)
+    median = {representative_first(row, of_row[row.configuration])[0].folder for row in aggregate(records)}
     for record in records:
         run = RunFolder(record.folder)
         if record.failure is not None:

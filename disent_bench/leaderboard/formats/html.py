@@ -107,7 +107,7 @@ class Section:
 def write(rows: Sequence[Row], page: Page) -> str:
     """Return the whole page."""
     headings = {**HEADINGS, **page.names}
-    runs = dict(zip(map(id, rows), runs_of(rows, page.records, headings).values(), strict=True))
+    runs = dict(zip(map(id, rows), runs_of(rows, page.records, headings), strict=True))
     sections = [
         Section(f"table-{place}", table, [runs[id(line.row)] for line in table.lines])
         for place, table in enumerate(tables(rows, page.names, page.against), 1)
