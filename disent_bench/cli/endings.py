@@ -11,7 +11,7 @@ from disent_bench.text import one_line, shortened
 if TYPE_CHECKING:
     from disent_bench.runs.train import Outcome
 
-DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, SOME_FAILED, BAD_INPUT, BUSY, INTERRUPTED = 0, 1, 2, 75, 130
 
 
 def conclude(outcomes: Mapping[str, Outcome]) -> int:
@@ -23,6 +23,8 @@ def conclude(outcomes: Mapping[str, Outcome]) -> int:
     if failed:
         print(f"{len(failed)} of {len(outcomes)} runs failed: {'; '.join(failed)}", file=sys.stderr)
         return SOME_FAILED
+    if any(outcome.status == "busy" for outcome in outcomes.values()):
+        return BUSY
     return DONE
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from platform import node
 from typing import Any, Literal
 
 import yaml
 
 from disent_bench.files import write_atomically
+from disent_bench.runs.lock import OWNERS, hold, owner
 from disent_bench.runs.result import Result, Scoring
 from disent_bench.text import natural, one_line
 
@@ -25,10 +27,6 @@ FLOORS = ".untrained"
 """Where a folder of runs keeps scores of untrained networks."""
 LEFT_BEHIND_SECONDS = 60
 """Age from which a temporary file is no longer somebody's who is still writing it."""
-
-
-class RunBusyError(RuntimeError):
-    """Another process is working on this run."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +94,25 @@ class RunFolder:
         return self.path / "output.log"
 
     @property
+    def tries(self) -> Path:
+        """Why each try failed that did, one JSON object a line."""
+        return self.path / "tries.jsonl"
+
+    def note_failure(self, reason: str) -> None:
+        """Add a try to those that failed.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        line = {"finished": datetime.now(UTC).isoformat(timespec="seconds"), "host": node(), "reason": reason}
+        with self.tries.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def read_tries(self) -> list[dict[str, Any]]:
+        """Return ``{finished, host, reason}`` of each try that failed, without lines that cannot be read."""
+        return [line for line in _lines(self.tries) if "reason" in line] if self.tries.exists() else []
+
+    @property
     def label(self) -> Path:
         """The name that the user gave to this configuration, for all seeds."""
         return self.path.parent / "label.txt"
@@ -129,15 +146,8 @@ class RunFolder:
         return {name: content[name] for name in kinds}
 
     def is_busy(self) -> bool:
-        """Whether a process is working on the run."""
-        try:
-            with (self.path / ".lock").open("rb") as handle:
-                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        """Whether a process is working on the run, here or on another machine."""
+        return owner(self.path) is not None
 
     def scores(self, scoring: Scoring) -> Path:
         """Return where the result under a scoring other than the run's first stands."""
@@ -172,15 +182,7 @@ class RunFolder:
         Raises:
             OSError: if there is no log.
         """
-        found = []
-        for line in self.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                values = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(values, dict) and "step" in values:
-                found.append(values)
-        return found
+        return [line for line in _lines(self.metrics) if "step" in line]
 
     def curves(self) -> dict[str, dict[int, float]]:
         """Return the finite numbers that were logged, by name and step; none if there is no log."""
@@ -235,28 +237,36 @@ class RunFolder:
         with self.lock():
             self.result.unlink(missing_ok=True)
             for path in self.path.iterdir():
-                if path.name not in (self.config.name, ".lock"):
+                if path.name != self.config.name and not path.name.startswith(OWNERS):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder for this process; the operating system lets go when the process ends, however it ends.
-
-        What a process that was killed had begun to write is swept.
+        """Hold the folder for this process, until it ends or lets go; what one that is gone had begun is swept.
 
         Raises:
             RunBusyError: if another process holds it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunBusyError(f"another process is working on {self.path}") from None
+        with hold(self.path):
             for begun in self.path.rglob(".*.tmp"):
-                if time.time() - begun.stat().st_mtime > LEFT_BEHIND_SECONDS:
-                    begun.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    if time.time() - begun.stat().st_mtime > LEFT_BEHIND_SECONDS:
+                        begun.unlink()
             yield
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """Return the JSON objects of a file, one a line, without what is none."""
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(values, dict):
+            found.append(values)
+    return found
 
 
 def find_runs(runs: Path) -> list[RunFolder]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from disent_bench.runs.folder import FLOORS, RunBusyError, RunFolder, find_runs
+from disent_bench.runs.folder import FLOORS, RunFolder, find_runs
+from disent_bench.runs.lock import RunBusyError, owner
 from disent_bench.runs.result import Failure
 from disent_bench.text import natural, one_line
 
@@ -35,6 +36,7 @@ class Overview:
         changes: what the user set against the protocol.
         label: the name that the user gave to the configuration.
         failure: why the latest try failed.
+        owner: which process is working on it, and on which machine.
     """
 
     folder: Path
@@ -50,6 +52,7 @@ class Overview:
     changes: Mapping[str, Any]
     label: str
     failure: str
+    owner: str
 
 
 def overview(run: RunFolder) -> Overview:
@@ -63,7 +66,8 @@ def overview(run: RunFolder) -> Overview:
         state = "damaged"
     if state == "failed":
         failure = _reason(run)
-    if state in ("failed", "unfinished", "new") and run.is_busy():
+    at_work = owner(run.path) if state in ("failed", "unfinished", "new") else None
+    if at_work is not None:
         state = "running"
     steps = content.get("steps")
     steps = steps if isinstance(steps, int) else None
@@ -83,6 +87,7 @@ def overview(run: RunFolder) -> Overview:
         changes if isinstance(changes, dict) else {},
         run.read_label(),
         failure,
+        str(at_work or ""),
     )
 
 

@@ -33,11 +33,17 @@ class Pace:
         self.step = step
         if step >= self.steps:
             return f"{step}/{self.steps}, scoring"
-        if len(self._seen) < 2:
+        if self.rate is None:
             return f"{step}/{self.steps}"
+        return f"{step}/{self.steps}, {self.rate:.1f}/s, {duration((self.steps - step) / self.rate)} to go"
+
+    @property
+    def rate(self) -> float | None:
+        """Steps a second, lately; None if there were too few."""
+        if len(self._seen) < 2:
+            return None
         (start, first), (end, last) = self._seen[0], self._seen[-1]
-        rate = (last - first) / max(end - start, 1e-9)
-        return f"{step}/{self.steps}, {rate:.1f}/s, {duration((self.steps - step) / rate)} to go"
+        return (last - first) / max(end - start, 1e-9)
 
 
 def seconds_of(text: str) -> float:

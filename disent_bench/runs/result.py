@@ -132,11 +132,14 @@ class Failure(Report):
         reason: one line.
         traceback: for an error that nobody foresaw, else empty.
         config: the resolved configuration.
+        of_machine: whether it was a lack of memory, disk or device, and no doing of the run, which would be the same
+            again.
     """
 
     reason: str
     traceback: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
+    of_machine: bool = False
 
 
 def _scoring_of_schema_1(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,7 +163,7 @@ def _field(document: Mapping[str, Any], name: str, kind: str) -> Any:
         if "float" in kind:
             return {one_line(key): _number(name, key, number) for key, number in mapping.items()}
         return {one_line(key): one_line(text) for key, text in mapping.items()} if kind.endswith("str]") else mapping
-    found = _typed(name, value, {"str": str, "int": int}[kind])
+    found = _typed(name, value, {"str": str, "int": int, "bool": bool}[kind])
     return one_line(found) if kind == "str" and name != "traceback" else found
 
 

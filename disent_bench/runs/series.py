@@ -66,6 +66,8 @@ def ending(outcome: Outcome) -> str:
         case "interrupted":
             saved = ", saved" if RunFolder(outcome.folder).checkpoint.exists() else ""
             return f"stopped by {outcome.reason}{saved}: {outcome.folder}"
+        case "busy":
+            return outcome.reason
         case "failed":
             return f"failed: {outcome.reason}"
 

@@ -114,9 +114,13 @@ def budget(seconds: float | None) -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """Send SIGTERM to this process once the one that ``PARENT`` names, if any, is gone."""
+    """Send SIGTERM to this process once the one that ``PARENT`` names, if any, is gone.
+
+    SIGUSR2, by which Slurm announces to all processes of a job that it will be preempted, is then left to the parent.
+    """
     if PARENT not in os.environ:
         return
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     parent = int(os.environ[PARENT])
 
     def watch() -> None:

@@ -28,12 +28,13 @@ from disent_bench.runs.callbacks.evaluate import score_module
 from disent_bench.runs.continuing import start_from_shorter_run
 from disent_bench.runs.exact import full_float32
 from disent_bench.runs.floor import Floor
-from disent_bench.runs.folder import RunBusyError, RunFolder, RunKey
+from disent_bench.runs.folder import RunFolder, RunKey
+from disent_bench.runs.lock import RunBusyError
 from disent_bench.runs.loggers import DEFAULT_LOGGERS, check_loggers, close_loggers, make_loggers
 from disent_bench.runs.model import load_run, module_for, reads_second, shape_of
 from disent_bench.runs.provenance import provenance
 from disent_bench.runs.quiet import quiet_lightning
-from disent_bench.runs.result import Failure, Report, Result
+from disent_bench.runs.result import Failure, Result
 from disent_bench.runs.stop import Interrupted, Stop
 from disent_bench.text import one_line
 
@@ -46,11 +47,11 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its folder, and the reason if it did not end well."""
+    """How a run ended: its folder, and the reason if it did not end well; busy is one that another process has."""
 
     key: RunKey
     folder: Path
-    status: Literal["done", "skipped", "failed", "interrupted"]
+    status: Literal["done", "skipped", "failed", "interrupted", "busy"]
     reason: str = ""
 
 
@@ -113,7 +114,7 @@ def run_folder(
         return _bring_to_its_end(config, key, data, folder, accelerator, say, debug=debug)
     except (DataError, ValueError, OSError) as error:
         reason = one_line(error)
-        _record_failure(folder, Failure(**_identity(config, key), reason=reason, config=config.to_dict()), say)
+        _record_failure(folder, error, Failure(**_identity(config, key), reason=reason, config=config.to_dict()), say)
         if debug:
             raise
         return Outcome(key, path, "failed", reason)
@@ -223,12 +224,13 @@ def _bring_to_its_end(
     except Interrupted as interruption:
         return Outcome(key, folder.path, "interrupted", str(interruption))
     except RunBusyError as error:
-        return Outcome(key, folder.path, "failed", str(error))
+        return Outcome(key, folder.path, "busy", str(error))
     except (Exception, SystemExit) as error:  # of people's own code
         named = isinstance(error, NonFiniteLossError | OSError | TrainingError)
         reason = one_line(error if named else f"{type(error).__name__}: {error}")
         details = "" if isinstance(error, NonFiniteLossError) else traceback.format_exc()
-        _record_failure(folder, Failure(**identity, reason=reason, traceback=details, config=config.to_dict()), say)
+        failure = Failure(**identity, reason=reason, traceback=details, config=config.to_dict())
+        _record_failure(folder, error, failure, say)
         if debug:
             raise
         return Outcome(key, folder.path, "failed", reason)
@@ -345,7 +347,7 @@ def _score_only(
     start = time.perf_counter()
     scoring, path = config.scoring, folder.scores(config.scoring)
     say(f"trained already; scoring under {scoring.label}: {', '.join(config.scores.scores)}")
-    trainer = lightning.Trainer(accelerator=accelerator, devices=1, logger=False, enable_checkpointing=False)
+    trainer = lightning.Trainer(accelerator=accelerator, devices=1, logger=False, plugins=LightningEnvironment())
     module = load_run(folder.path).to(trainer.strategy.root_device)
     found = _scored(undisturbed(score_module)(module, grid, config.scores))
     untrained = _floor(config, Floor(config, key, grid, folder), key.seed, module.device)
@@ -388,8 +390,10 @@ def _floor(config: RunConfig, floor: Floor, seed: int, device: torch.device) -> 
     return scores
 
 
-def _record_failure(folder: RunFolder, failure: Report, say: Say) -> None:
+def _record_failure(folder: RunFolder, error: BaseException, failure: Failure, say: Say) -> None:
+    of_machine = isinstance(error, OSError | MemoryError | torch.OutOfMemoryError | torch.AcceleratorError)
     try:
-        failure.write(folder.failure)
-    except OSError as error:
-        say(f"the failure could not be recorded in {folder.failure}: {error}")
+        replace(failure, of_machine=of_machine).write(folder.failure)
+        folder.note_failure(failure.reason)
+    except OSError as cause:
+        say(f"the failure could not be recorded in {folder.failure}: {cause}")

@@ -31,7 +31,7 @@ class Job:
     @property
     def words(self) -> list[str]:
         """Arguments of ``disent-bench`` that run the folder."""
-        return ["resume", str(self.folder.path), *self.options]
+        return ["resume", str(self.folder.path.absolute()), *self.options]
 
     @property
     def steps(self) -> int:
@@ -45,8 +45,11 @@ class Job:
 
     def outcome(self) -> Outcome | None:
         """Return how the run ended, by what its folder holds; None if it holds neither result nor failure."""
-        if self.is_done:
-            return Outcome(self.key, self.folder.path, "done")
+        try:
+            if self.is_done:
+                return Outcome(self.key, self.folder.path, "done")
+        except ValueError as error:
+            return Outcome(self.key, self.folder.path, "failed", str(error))
         if not self.folder.failure.exists():
             return None
         try:

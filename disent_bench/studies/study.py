@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby, product
 from pathlib import Path
-from typing import Any
 
-from disent_datasets import FactorGrid
+from disent_datasets import FactorGrid, data_folder
 
 from disent_bench.config.resolve import resolve
 from disent_bench.config.run import RunConfig
-from disent_bench.config.values import parse_seeds, parse_value
-from disent_bench.config.yaml_text import read_yaml
 from disent_bench.leaderboard.records import Record, read_records, reported, settings_text
 from disent_bench.leaderboard.render import render
 from disent_bench.leaderboard.rows import aggregate
-from disent_bench.registry import unknown_name
 from disent_bench.runs.folder import RunKey
 from disent_bench.runs.model import load_grid, rehearse
 from disent_bench.runs.train import Outcome, lay_out, run_key
-from disent_bench.signatures import check_type
 from disent_bench.studies.job import Job
-from disent_bench.studies.launchers import launcher
+from disent_bench.studies.launchers import Resources, launcher
+from disent_bench.studies.reading import Study, Tree, naming
+from disent_bench.studies.supervise import supervise
 from disent_bench.studies.tuning import (
     UDR,
     Tuning,
@@ -35,47 +32,6 @@ from disent_bench.studies.tuning import (
     values_by_score,
     write_choice,
 )
-from disent_bench.text import seeds_text
-
-Tree = Mapping[str, Any]
-FILE: Tree = {
-    "title": str,
-    "note": str,
-    "protocol": str,
-    "datasets": tuple[Any, ...],
-    "seeds": int | str,
-    "settings": Mapping,
-    "methods": tuple[Any, ...],
-    "plugins": tuple[Any, ...],
-    "tuning": Mapping,
-}
-ENTRY: Tree = {"method": str, "settings": Mapping, "grid": Mapping}
-TUNING: Tree = {"seeds": int | str, "by": str}
-DEFAULTS: Tree = {"note": "", "settings": {}, "plugins": (), "grid": {}, "tuning": {}}
-
-
-@dataclass(frozen=True)
-class Study:
-    """A study as its file writes it.
-
-    Attributes:
-        path: the file.
-        methods: each a name or sum of names, with the settings that are its own, and a grid of settings to choose from.
-        settings: settings of all runs; those of a method win.
-        plugins: Python files that register what is the user's.
-        tuning: how settings are chosen where there is a grid.
-    """
-
-    path: Path
-    title: str
-    note: str
-    protocol: str
-    datasets: tuple[str, ...]
-    seeds: tuple[int, ...]
-    settings: Tree
-    methods: tuple[tuple[str, Tree, Tree], ...]
-    plugins: tuple[Path, ...]
-    tuning: Tuning | None = None
 
 
 @dataclass(frozen=True)
@@ -94,36 +50,6 @@ class Variant:
     group: tuple[str, int] | None = None
 
 
-def read_study(path: Path) -> Study:
-    """Read the file of a study; names and settings are looked up by `resolve_study`.
-
-    Raises:
-        OSError: if the file cannot be read.
-        ValueError: if it is not written as a study is; the message names the file.
-    """
-    with _blamed(path):
-        content = read_yaml(path.read_text(encoding="utf-8"))
-        given = _checked("a study", content, FILE, DEFAULTS)
-        for name in ("datasets", "methods"):
-            if not given[name]:
-                raise ValueError(f"{name} is empty; name at least one")
-        seeds = tuple(parse_seeds(str(given["seeds"]), "seeds"))
-        methods = tuple(_method(entry) for entry in given["methods"])
-        tuning = _tuning(given["tuning"], seeds) if given["tuning"] else None
-        if (tuning is None) == any(grid for *_, grid in methods):
-            raise ValueError("a grid of settings needs tuning: {seeds: 100-104, by: mig}, and tuning a grid")
-        return Study(
-            path,
-            **{name: given[name] for name in ("title", "note", "protocol")},
-            datasets=tuple(check_type("a data set", name, str) for name in given["datasets"]),
-            seeds=seeds,
-            settings=_settings(given["settings"]),
-            methods=methods,
-            plugins=tuple(path.parent / check_type("a plugin", name, str) for name in given["plugins"]),
-            tuning=tuning,
-        )
-
-
 def resolve_study(study: Study, device: str = "auto", data_dir: Path | None = None) -> list[Variant]:
     """Resolve every method, with every setting of its grid, on every data set, data set by data set.
 
@@ -140,7 +66,7 @@ def resolve_study(study: Study, device: str = "auto", data_dir: Path | None = No
     for dataset, (place, method, settings, tuned) in product(study.datasets, choices):
         overrides = {**study.settings, **settings}
         named = f"{method} [{settings_text(settings)}]" if settings else method
-        with _blamed(study.path), _blamed(named):
+        with naming(study.path), naming(named):
             config = resolve(
                 method,
                 dataset,
@@ -166,8 +92,9 @@ def run_study(
     runs: Path,
     data_dir: Path | None = None,
     device: str = "auto",
-    num_workers: int = 1,
+    resources: Resources = Resources(),  # noqa: B008 (frozen)
     launcher_name: str = "local",
+    retries: int = 1,
 ) -> dict[str, Outcome]:
     """Bring all runs of a study to their end and return how each ended, by name; those that are done are not begun.
 
@@ -178,18 +105,23 @@ def run_study(
     Raises:
         ValueError: as `resolve_study` and `disent_bench.runs.model.rehearse`.
     """
-    if num_workers < 1:
-        raise ValueError(f"--workers is at least 1, not {num_workers}")
-    launch = launcher(launcher_name)
+    if resources.num_workers < 1:
+        raise ValueError(f"--workers is at least 1, not {resources.num_workers}")
+    if resources.cpus is not None and resources.cpus < 1:
+        raise ValueError(f"--cpus is at least 1, not {resources.cpus}")
+    if resources.gpus is not None and resources.gpus < 0:
+        raise ValueError(f"--gpus is at least 0, not {resources.gpus}")
+    if retries < 0:
+        raise ValueError(f"--retries is at least 0, not {retries}")
     variants = resolve_study(study, device, data_dir)
     grids: dict[tuple[str, int | None], FactorGrid] = {}
     for variant in variants:
-        with _blamed(study.path), _blamed(variant.label):
+        with naming(study.path), naming(variant.label):
             images = _images(variant.config)
             if images not in grids:
                 grids[images] = load_grid(variant.config, data_dir)
             rehearse(variant.config, grids[images])
-    options = ["--device", device, *(["--data-dir", str(data_dir)] if data_dir else [])]
+    options = ["--device", device, "--data-dir", str(data_folder(data_dir).absolute())]
 
     def jobs(wanted: Iterable[Variant], seeds: Iterable[int], kind: str) -> list[Job]:
         found = []
@@ -200,15 +132,16 @@ def run_study(
 
     print(study.title, file=sys.stderr)
     outcomes: dict[str, Outcome] = {}
-    if study.tuning:
-        trials = jobs([variant for variant in variants if variant.group], study.tuning.seeds, "trial")
-        outcomes = launch(trials, num_workers)
-        if any(outcome.status == "interrupted" for outcome in outcomes.values()):
-            return outcomes
-        variants = _chosen(study.tuning, variants, trials, grids, runs)
-    final = jobs(variants, study.seeds, "seed")
-    grids.clear()  # the workers load their own
-    return outcomes | launch(final, num_workers)
+    with closing(launcher(launcher_name, resources)) as where:
+        if study.tuning:
+            trials = jobs([variant for variant in variants if variant.group], study.tuning.seeds, "trial")
+            outcomes = supervise(trials, where, resources.num_workers, retries)
+            if any(outcome.status == "interrupted" for outcome in outcomes.values()):
+                return outcomes
+            variants = _chosen(study.tuning, variants, trials, grids, runs)
+        final = jobs(variants, study.seeds, "seed")
+        grids.clear()  # the workers load their own
+        return outcomes | supervise(final, where, resources.num_workers, retries)
 
 
 def _chosen(
@@ -257,54 +190,3 @@ def _records(keys: Container[RunKey], runs: Path) -> list[Record]:
 def _images(config: RunConfig) -> tuple[str, int | None]:
     """Which images a run is trained on: the data set, and their size if it is not its own."""
     return config.dataset, config.settings.image_size
-
-
-def _method(entry: Any) -> tuple[str, Tree, Tree]:
-    if isinstance(entry, str):
-        return entry, {}, {}
-    given = _checked("an entry of methods", entry, ENTRY, DEFAULTS)
-    for name, values in given["grid"].items():
-        if not isinstance(values, list) or not values:
-            raise ValueError(f"grid gives {name} a list of values, not {values!r}")
-    grid = {str(name): [_typed(value) for value in values] for name, values in given["grid"].items()}
-    return given["method"], _settings(given["settings"]), grid
-
-
-def _tuning(content: Any, reported_seeds: Sequence[int]) -> Tuning:
-    given = _checked("tuning", content, TUNING, {})
-    seeds = tuple(parse_seeds(str(given["seeds"]), "tuning seeds"))
-    if both := sorted(set(seeds) & set(reported_seeds)):
-        raise ValueError(f"seeds to choose by are others than those reported; {seeds_text(both)} is in both")
-    if given["by"] == UDR and len(seeds) < 2:
-        raise ValueError("udr compares models of several seeds; give tuning two or more")
-    return Tuning(seeds, given["by"])
-
-
-def _settings(values: Tree) -> Tree:
-    return {str(name): _typed(value) for name, value in values.items()}
-
-
-def _typed(value: Any) -> Any:
-    """Read words as ``--set`` does, for YAML takes 1e-3 for one."""
-    return parse_value(value) if isinstance(value, str) else value
-
-
-def _checked(kind: str, content: Any, hints: Mapping[str, Any], defaults: Tree) -> dict[str, Any]:
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{kind} has the keys {', '.join(hints)}; this is {content!r}")
-    for name in content:
-        if name not in hints:
-            raise unknown_name(f"key of {kind}", str(name), hints)
-    missing = [name for name in hints if name not in content and name not in defaults]
-    if missing:
-        raise ValueError(f"{kind} lacks {', '.join(missing)}")
-    return {name: check_type(name, content.get(name, defaults.get(name)), hint) for name, hint in hints.items()}
-
-
-@contextmanager
-def _blamed(source: Path | str) -> Iterator[None]:
-    """Put the name of where a mistake was made before its message."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error

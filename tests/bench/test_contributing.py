@@ -58,7 +58,7 @@ def call(root: Path, tmp_path: Path) -> Call:
 def test_each_new_thing_is_one_file(call: Call, tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(STUDY)
     assert call("where", "--data-dir", "there").strip() == "there"
-    said = call("study", "study.yaml", "--launcher", "one_by_one", "--runs", "runs")
+    said = call("study", "study.yaml", "--launcher", "nice", "--runs", "runs")
     assert "annealed" in said
     assert call("leaderboard", "--runs", "runs", "--format", "names") == "annealed\n"
     assert "active_codes_mean" in call("leaderboard", "--runs", "runs", "--format", "csv")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 import shutil
@@ -64,8 +63,7 @@ def runs(trained: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def busy(runs: Path) -> Any:
-    with (find_runs(runs)[3].path / ".lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with find_runs(runs)[3].lock():
         yield
 
 

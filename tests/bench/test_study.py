@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -16,16 +18,21 @@ from typing import Any, NamedTuple
 
 import disent_datasets
 import pytest
+import torch
 import yaml
 
 import disent_bench.methods  # noqa: F401 (importing registers)
 from disent_bench.cli.main import main
 from disent_bench.config.resolve import resolve
 from disent_bench.leaderboard.records import settings_text
-from disent_bench.runs.folder import RunBusyError, RunFolder
+from disent_bench.runs.folder import RunFolder
+from disent_bench.runs.lock import RunBusyError
 from disent_bench.runs.pace import seconds_of
-from disent_bench.studies.launchers import local
-from disent_bench.studies.study import read_study, resolve_study
+from disent_bench.studies import worker
+from disent_bench.studies.launchers import Resources
+from disent_bench.studies.launchers.local import environment_of, visible_gpus
+from disent_bench.studies.reading import read_study
+from disent_bench.studies.study import resolve_study
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted([*ROOT.glob("experiments/studies/*.yaml"), *ROOT.glob("examples/*.yaml")])
@@ -148,7 +155,7 @@ def test_the_leaderboard_of_a_study_tells_its_variants_apart(finished: Finished)
 def test_what_is_done_is_skipped_and_no_process_is_started(
     finished: Finished, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(local.subprocess, "Popen", None)
+    monkeypatch.setattr(worker.subprocess, "Popen", None)
     assert main(words(finished.folder / "good.yaml", data_dir)) == 0
     said = capsys.readouterr()
     assert "2 runs, 2 of them done already" in said.err
@@ -214,9 +221,10 @@ def test_two_who_start_one_study_share_its_runs(tmp_path: Path, data_dir: Path) 
         losses = [line for line in log.read_text().splitlines() if '"loss"' in line]
         assert len(losses) == len(set(losses)) == 10, "trained once"
     assert said[0][0] == said[1][0], "both print the whole table"
-    by = [sum(": done: " in line for line in err.splitlines()) for _, err in said]
-    assert sum(by) == 4, said
-    assert min(by) > 0, said
+    by = [{line.partition(": ")[0] for line in err.splitlines() if ": done: " in line} for _, err in said]
+    assert by[0] | by[1] == {f"slow on toy_grid, seed {seed}" for seed in range(4)}, said
+    assert by[0], said
+    assert by[1], said
 
 
 def test_a_budget_stops_a_study_in_time_and_the_same_command_goes_on(tmp_path: Path, data_dir: Path) -> None:
@@ -273,6 +281,18 @@ def test_a_signal_that_a_library_swallows_is_obeyed_all_the_same(
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
+def test_a_process_that_is_stopped_before_it_hears_signals_has_not_failed(
+    tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    threading.Timer(8, os.kill, (os.getpid(), signal.SIGINT)).start()
+    assert main(words(write(tmp_path / "study.yaml"), data_dir)) == 130
+    said = capsys.readouterr().err
+    assert "failed" not in said
+    assert said.splitlines()[-1].startswith("interrupted")
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -280,7 +300,7 @@ def test_a_signal_that_a_library_swallows_is_obeyed_all_the_same(
         ({"methods": ["vae", {"method": "gmg", "settings": {"methods.gmg.sid": "x"}}]}, "did you mean 'methods.gmg.s"),
         ({"methods": ["vae", {"method": "vae", "setting": {}}]}, "unknown key of an entry of methods 'setting', did"),
         ({"methods": ["vae", {"settings": {}}]}, "an entry of methods lacks method"),
-        ({"methods": ["vae", 3]}, "an entry of methods has the keys method, settings, grid; this is 3"),
+        ({"methods": ["vae", 3]}, "an entry of methods has the keys method, settings, sweep, grid; this is 3"),
         ({"methods": ["vae", "vae"]}, "vae: the same run as vae on toy_grid; keep one"),
         ({"methods": []}, "methods is empty"),
         ({"methods": "vae"}, "methods is a list, not 'vae'"),
@@ -294,6 +314,11 @@ def test_a_signal_that_a_library_swallows_is_obeyed_all_the_same(
         ({"settings": {"sampler": "nothing"}}, "vae on toy_grid: "),
         ({"settings": {"evaluate_during": ["nothing"]}}, "evaluate_during names nothing"),
         ({"plugins": ["nowhere.py"]}, "nowhere.py' is not a file"),
+        ({"plugins": "nowhere.py"}, "plugins is a list, not 'nowhere.py'"),
+        ({"include": ["study.yaml"]}, "study.yaml includes itself"),
+        ({"include": ["no_study"]}, "unknown study 'no_study'"),
+        ({"include": [1]}, "each of include is a word, not 1"),
+        ({"methods": [{"method": "vae", "sweep": {"steps": 3}}]}, "sweep gives steps a list of values, not 3"),
     ],
 )
 def test_mistakes_are_refused_before_anything_runs(
@@ -312,7 +337,7 @@ def test_mistakes_are_refused_before_anything_runs(
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("title: [", "not YAML"), ("- a", "a study has the keys title, note,"), ("title: a", "a study lacks protocol,")],
+    [("title: [", "not YAML"), ("- a", "a study has the keys include, title, note,"), ("title: a", "a study lacks protocol,")],
 )
 def test_what_is_no_study_is_refused(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
@@ -323,7 +348,19 @@ def test_what_is_no_study_is_refused(text: str, message: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("more", "message"),
-    [(["--launcher", "ray"], "'ray' (choose from 'local')"), (["--workers", "0"], "--workers is at least 1, not 0")],
+    [
+        (["--launcher", "cloud"], "'cloud' (choose from 'local', 'ray', 'slurm')"),
+        (["--workers", "0"], "--workers is at least 1, not 0"),
+        (["--retries", "-1"], "--retries is at least 0, not -1"),
+        (["--cpus", "0"], "--cpus is at least 1, not 0"),
+        (["--gpus", "-1"], "--gpus is at least 0, not -1.0"),
+        (["--gpus", ".5"], "the launcher local takes --workers and --cpus"),
+        (["--option", "partition"], "--option takes KEY=VALUE, not 'partition'"),
+        (["--option", "partition=gpu"], "the launcher local takes --workers and --cpus"),
+        (["--launcher", "slurm", "--address", "auto"], "--address is for ray"),
+        (["--launcher", "slurm", "--gpus", ".5"], "Slurm gives whole GPUs, not 0.5; ray gives parts of one"),
+        (["--launcher", "ray", "--option", "max_retry=3"], "did you mean 'max_retries'?"),
+    ],
 )
 def test_bad_arguments_are_refused(
     more: list[str], message: str, tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
@@ -335,17 +372,56 @@ def test_bad_arguments_are_refused(
 def test_workers_share_the_cores_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(6), raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    shares = [local.worker_environment(n).get("OMP_NUM_THREADS") for n in (1, 2, 4, 9)]
+    shares = [environment_of(0, Resources(number)).get("OMP_NUM_THREADS") for number in (1, 2, 4, 9)]
     assert shares == [None, "3", "1", "1"]
+    assert environment_of(0, Resources(2, cpus=4))["OMP_NUM_THREADS"] == "4"
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert local.worker_environment(2)["OMP_NUM_THREADS"] == "5"
+    assert "OMP_NUM_THREADS" not in environment_of(0, Resources(2))
+
+
+def test_workers_take_the_gpus_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible_gpus() == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,GPU-7")
+    given = [environment_of(slot, Resources(4), visible_gpus())["CUDA_VISIBLE_DEVICES"] for slot in range(4)]
+    assert given == ["3", "5", "GPU-7", "3"]
+    assert "CUDA_VISIBLE_DEVICES" not in environment_of(1, Resources(2), ["0"]), "all share one"
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_study_resolves(path: Path) -> None:
     study = read_study(path)
     assert study.title
-    assert len(resolve_study(study)) == len(study.datasets) * len(study.methods)
+    grids = [math.prod(len(values) for values in grid.values()) for *_, grid in study.methods]
+    assert len(resolve_study(study)) == len(study.datasets) * sum(grids)
+
+
+def test_the_standard_study_is_the_12600_models_of_its_paper(root: Path) -> None:
+    study = read_study(root / "experiments" / "studies" / "standard.yaml")
+    assert len(resolve_study(study)) * len(study.seeds) == 12_600
+
+
+def test_a_study_takes_over_what_it_includes_and_adds_its_methods(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    write(tmp_path / "below" / "base.yaml", plugins=["mine.py"], settings={"steps": 10, "batch_size": 8}, seeds=3)
+    mine = {"include": ["below/base.yaml"], "title": "Mine", "settings": {"steps": 5}, "plugins": ["mine.py"]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**mine, "methods": ["gmg"]}))
+    study = read_study(tmp_path / "mine.yaml")
+    assert (study.title, study.protocol, study.seeds) == ("Mine", "quick", (3,))
+    assert study.settings == {"steps": 5, "batch_size": 8}
+    assert [method for method, *_ in study.methods] == ["vae", "beta_vae", "gmg"]
+    assert study.plugins == (tmp_path / "below" / "mine.py", tmp_path / "mine.py"), "each beside its own study"
+    (tmp_path / "shipped.yaml").write_text(yaml.safe_dump({"include": ["weights"], "seeds": 7}))
+    assert read_study(tmp_path / "shipped.yaml").seeds == (7,), "by name, as on the command line"
+
+
+def test_a_sweep_is_an_entry_for_each_setting(tmp_path: Path) -> None:
+    sweep = {"methods.beta_vae.beta": [1, 2], "steps": [3, 4]}
+    study = read_study(write(tmp_path / "study.yaml", methods=[{"method": "beta_vae", "sweep": sweep}]))
+    betas = [settings["methods.beta_vae.beta"] for _, settings, _ in study.methods]
+    assert betas == [1, 1, 2, 2]
+    assert len({variant.label for variant in resolve_study(study)}) == 4
 
 
 def test_a_study_names_the_runs_that_one_would_type(root: Path) -> None:

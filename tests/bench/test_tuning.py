@@ -18,8 +18,9 @@ from disent_bench.cli.main import main
 from disent_bench.leaderboard.records import read_records, reported
 from disent_bench.leaderboard.rows import aggregate
 from disent_bench.runs.folder import RunFolder
-from disent_bench.studies.launchers import local
-from disent_bench.studies.study import read_study, resolve_study
+from disent_bench.studies import worker
+from disent_bench.studies.reading import read_study
+from disent_bench.studies.study import resolve_study
 from disent_bench.studies.tuning import UDR_IMAGES, expanded
 
 BETAS = [2.0, 50.0]
@@ -106,7 +107,7 @@ def test_tables_leave_trials_out_and_say_how_settings_were_chosen(
 def test_a_second_call_chooses_the_same_and_runs_nothing(
     tuned: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local.subprocess, "Popen", None)
+    monkeypatch.setattr(worker.subprocess, "Popen", None)
     assert main(words(tuned / "study.yaml", data_dir)) == 0
 
 

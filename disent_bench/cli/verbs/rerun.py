@@ -28,7 +28,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def main(given: Namespace) -> int:
     """Run the runs anew, one after the other."""
     from disent_bench.config.resolve import torch_device
-    from disent_bench.runs.folder import RunBusyError, RunFolder
+    from disent_bench.runs.folder import RunFolder
+    from disent_bench.runs.lock import RunBusyError
     from disent_bench.runs.series import ending, say
     from disent_bench.runs.train import read_run, run_folder
 

@@ -21,7 +21,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(given: Namespace) -> int:
     """Delete the runs."""
-    from disent_bench.runs.folder import RunBusyError, RunFolder
+    from disent_bench.runs.folder import RunFolder
+    from disent_bench.runs.lock import RunBusyError
     from disent_bench.runs.overview import remove
 
     found = chosen(given, given.folders)

@@ -46,6 +46,7 @@ def main(given: Namespace) -> int:
         document = {**asdict(seen), "folder": str(run.path), "config": config}
         document |= {"results": [asdict(each) for each in results]}
         document |= {"traceback": failure.traceback} if failure else {}
+        document |= {"tries": run.read_tries()}
         print(json.dumps(strict(document), indent=2))
         return DONE
     print(f"{seen.method} on {seen.dataset} ({config.get('source')}), protocol {seen.protocol}, seed {seen.seed}")
@@ -55,10 +56,13 @@ def main(given: Namespace) -> int:
         ("changed", settings_text(seen.changes) or "nothing"),
         ("state", f"{seen.state}, step {seen.step} of {seen.steps}"),
         ("failure", seen.failure),
+        ("at work", seen.owner),
         ("files", ", ".join(sorted(path.name for path in run.path.iterdir() if not path.name.startswith(".")))),
     ):
         if value:
             print(f"{name:<8} {one_line(value)}")
+    for each in run.read_tries():
+        print(one_line(f"failed   {each.get('finished')} on {each.get('host')}: {each['reason']}"))
     if failure and failure.traceback:
         print(failure.traceback.rstrip())
     for result in results:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -12,15 +13,20 @@ from disent_bench.cli.endings import conclude
 from disent_bench.cli.parser import shared
 from disent_bench.studies.files import find_study, study_files
 
+if TYPE_CHECKING:
+    from disent_bench.studies.launchers import Resources
+
 HELP = "train and score everything that a file names"
 DESCRIPTION = (
     "Bring all runs that a file names to their end, each in a process of its own, then print their leaderboard. "
-    "Runs that are done are skipped, interrupted ones are resumed; Ctrl-C saves their state first. Two "
-    "who start the same study on one folder share its runs. The file is "
+    "Runs that are done are skipped, interrupted ones are resumed; Ctrl-C saves their state first. Whoever starts the "
+    "same study on the same folder shares its runs, also from another machine. The file is "
     "YAML: title; note (may be left out, as may settings and plugins); protocol; datasets, a list; seeds, such as "
     "0-2; settings of all runs, as for run --set; plugins, a list of Python files, with paths from the study's "
-    "folder; and methods, a list of names or of {method: gmg, settings: {methods.gmg.side: encoder}}. Instead of one "
-    "setting a method can have a grid, {method: beta_vae, grid: {methods.beta_vae.beta: [2, 4, 8]}}: tuning, {seeds: "
+    "folder; include, a list of studies of which this one takes over what it does not say itself, and to whose methods "
+    "it adds its own; methods, a list of names or of {method: gmg, settings: {methods.gmg.side: encoder}}. A sweep, "
+    "{method: beta_vae, sweep: {methods.beta_vae.beta: [2, 4, 8]}}, is an entry for each setting; with grid in its "
+    "place one setting is chosen and reported: tuning, {seeds: "
     "100-104, by: mig}, chooses the best by the mean of a score over seeds that tables leave out, or by udr, which "
     "needs no labels. Each run's output goes to output.log in its folder. FILE can also be the name of one that comes "
     "with the package: "
@@ -33,9 +39,22 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file", type=Path, metavar="FILE", help="the study, a YAML file, or the name of one that comes with the package"
     )
-    where = "where runs go: local is this machine"
+    where = "where runs go: local is this machine; ray and slurm are clusters, whose machines share the folders"
     parser.add_argument("--launcher", choices=_launchers(), default="local", help=where)
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="runs side by side; they share the cores")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="runs side by side, or queued at a time")
+    parser.add_argument("--cpus", type=int, metavar="N", help="cores of each run; default: a share")
+    parser.add_argument("--gpus", type=float, metavar="X", help="GPUs of each run on a cluster; on ray also parts: .25")
+    parser.add_argument("--address", type=str, metavar="ADDRESS", help="of a Ray cluster, as auto or ray://head:10001")
+    parser.add_argument(
+        "--option",
+        type=str,
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="what else a cluster is told, as slurm: partition=gpu timeout_min=240 mem_gb=16 (submitit's parameters)",
+    )
+    again = "how often a run is started again that was killed, lost, or short of memory or disk; default: 1"
+    parser.add_argument("--retries", type=int, default=1, metavar="N", help=again)
     parser.add_argument(
         "--budget", type=str, metavar="TIME", help="stop after so much time, as 25m or 1h30m; the same command goes on"
     )
@@ -51,7 +70,8 @@ def main(given: Namespace) -> int:
     from disent_bench.plugins import load_plugins
     from disent_bench.runs.pace import seconds_of
     from disent_bench.runs.stop import budget
-    from disent_bench.studies.study import read_study, run_study, study_leaderboard, study_records
+    from disent_bench.studies.reading import read_study
+    from disent_bench.studies.study import run_study, study_leaderboard, study_records
 
     seconds = seconds_of(given.budget) if given.budget else None
     study = read_study(find_study(given.file))
@@ -62,8 +82,9 @@ def main(given: Namespace) -> int:
             runs=given.runs,
             data_dir=given.data_dir,
             device=given.device,
-            num_workers=given.workers,
+            resources=_resources(given),
             launcher_name=given.launcher,
+            retries=given.retries,
         )
     if all(outcome.status != "interrupted" for outcome in outcomes.values()):
         print(study_leaderboard(study, outcomes.values(), given.runs, styled=sys.stdout.isatty()), end="")
@@ -75,6 +96,19 @@ def main(given: Namespace) -> int:
                 f"drew {len(draw(records, aggregate(records), given.plots))} pictures in {given.plots}", file=sys.stderr
             )
     return conclude(outcomes)
+
+
+def _resources(given: Namespace) -> Resources:
+    from disent_bench.config.values import parse_value
+    from disent_bench.studies.launchers import Resources
+
+    options = {}
+    for word in given.option:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"--option takes KEY=VALUE, not {word!r}")
+        options[name] = parse_value(value)
+    return Resources(given.workers, given.cpus, given.gpus, given.address, options)
 
 
 def _launchers() -> list[str]:
