@@ -24,6 +24,8 @@ from disent_bench.studies.job import Job
 LOOK_SECONDS = 1.0
 ROWS = 16
 """Runs that are shown at a time, on a terminal."""
+STATE_WIDTH = 50
+"""Columns that bar and state of a row take at most, but for long names of machines."""
 
 
 class Plan:
@@ -103,12 +105,11 @@ class Board:
         self._total = len(jobs)
         self._plan = Plan(jobs, num_workers)
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
             BarColumn(10),
             TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
             console=console,
             disable=not console.is_terminal,
-            expand=True,
         )
         self._start = self._looked = self._said = time.monotonic()
         self._task = self._progress.add_task(self._summary(), total=self._total, state="")
@@ -188,8 +189,14 @@ class Board:
             self._progress.remove_task(self._rows.pop(name))
         for job in shown:
             if job.name not in self._rows:
-                self._rows[job.name] = self._progress.add_task(job.name, total=job.steps, state="")
+                name = self._shortened(job.name)
+                self._rows[job.name] = self._progress.add_task(name, total=job.steps, state="")
             self._progress.update(self._rows[job.name], completed=self._paces[job.name].step, state=states[job.name])
+
+    def _shortened(self, name: str) -> str:
+        """Cut a name in the middle, for its end tells data set and seed, if it leaves too little room for the rest."""
+        room = max(32, self._progress.console.width - STATE_WIDTH)
+        return name if len(name) <= room else f"{name[: room - 25]}…{name[-24:]}"
 
     def _summary(self) -> str:
         done, failed = self._counts["done"], self._counts["failed"]

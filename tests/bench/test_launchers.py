@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
 import socket
@@ -144,26 +143,6 @@ def check(runs: Path, undisturbed: dict[str, Any]) -> None:
     assert losses(runs) == losses(runs.with_name("local")), "each step is logged once, with the same loss"
     for folder, log in logs(runs).items():
         assert log.count("done: ") == 1, f"{folder} was trained once"
-
-
-def test_sixty_kills_lose_nothing(start: Start, study: Path, undisturbed: dict[str, Any]) -> None:
-    runs, generator, kills = study.parent / "killed", random.Random(60), 0
-    process = start("killed", "--workers", "2", "--retries", "100", DISENT_SECONDS_PER_STEP=".3")
-    while True:
-        time.sleep(generator.expovariate(1 / 4))
-        if process.poll() is not None:
-            if len(results(runs)) == len(undisturbed):
-                break
-            process = start("killed", "--workers", "2", "--retries", "100", DISENT_SECONDS_PER_STEP=".3")
-        elif kills < 60:
-            text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-            victim = generator.choice([process.pid, *(int(word) for word in text.split())])
-            os.kill(victim, signal.SIGKILL)
-            kills += 1
-    said, _ = process.communicate()
-    assert process.returncode == 0, said
-    assert kills == 60
-    check(runs, undisturbed)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ import disent_bench.methods  # noqa: F401 (importing registers)
 from disent_bench.cli.main import main
 from disent_bench.config.resolve import resolve
 from disent_bench.leaderboard.records import settings_text
-from disent_bench.runs.folder import RunFolder
+from disent_bench.runs.folder import RunFolder, find_runs
 from disent_bench.runs.lock import RunBusyError
 from disent_bench.runs.pace import seconds_of
 from disent_bench.studies import worker
@@ -143,6 +143,37 @@ def test_a_run_that_fails_or_is_killed_is_named_while_others_finish(finished: Fi
     (log,) = finished.folder.glob("runs/*/*/not_a_number/*/*/output.log")
     assert "1 of 1 runs failed" in log.read_text()
     assert str(log) in finished.err
+
+
+@pytest.mark.parametrize(
+    ("error", "of_machine"),
+    [("OSError(28, 'full')", True), ("MemoryError()", True), ("ValueError('bad')", False), ("TypeError('bad')", False)],
+)
+def test_a_failure_says_whether_it_was_the_machine(
+    error: str, of_machine: bool, tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later = "p.mean.sum() if not int(p.step) else (_ for _ in ()).throw"  # the first batch is tried before all runs
+    (tmp_path / "raises.py").write_text(PLUGIN.format(name="raises", value=f"{later}({error})"))
+    line = [
+        "run",
+        "--method",
+        "raises",
+        "--plugin",
+        str(tmp_path / "raises.py"),
+        "--dataset",
+        "toy_grid",
+        "--seeds",
+        "0",
+    ]
+    line += ["--data-dir", str(data_dir), "--runs", str(tmp_path / "runs"), "--set", "batch_size=8", "log_every=1"]
+    assert main([*line, "evaluate_every=0"]) == 1
+    assert main([*line, "evaluate_every=0"]) == 1, "the next call tries again"
+    (run,) = find_runs(tmp_path / "runs")
+    assert json.loads(run.failure.read_text())["of_machine"] == of_machine
+    assert len(run.read_tries()) == 2
+    capsys.readouterr()
+    assert main(["show", str(run.path)]) == 0
+    assert capsys.readouterr().out.count("failed   2") == 2, "every try is told"
 
 
 def test_the_leaderboard_of_a_study_tells_its_variants_apart(finished: Finished) -> None:
@@ -337,7 +368,11 @@ def test_mistakes_are_refused_before_anything_runs(
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("title: [", "not YAML"), ("- a", "a study has the keys include, title, note,"), ("title: a", "a study lacks protocol,")],
+    [
+        ("title: [", "not YAML"),
+        ("- a", "a study has the keys include, title, note,"),
+        ("title: a", "a study lacks protocol,"),
+    ],
 )
 def test_what_is_no_study_is_refused(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"

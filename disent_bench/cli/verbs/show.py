@@ -62,7 +62,8 @@ def main(given: Namespace) -> int:
         if value:
             print(f"{name:<8} {one_line(value)}")
     for each in run.read_tries():
-        print(one_line(f"failed   {each.get('finished')} on {each.get('host')}: {each['reason']}"))
+        said = one_line(f"{each.get('finished')} on {each.get('host')}: {each['reason']}")
+        print(f"{'failed':<8} {said}")
     if failure and failure.traceback:
         print(failure.traceback.rstrip())
     for result in results:

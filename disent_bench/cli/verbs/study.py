@@ -44,7 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="runs side by side, or queued at a time")
     parser.add_argument("--cpus", type=int, metavar="N", help="cores of each run; default: a share")
     parser.add_argument("--gpus", type=float, metavar="X", help="GPUs of each run on a cluster; on ray also parts: .25")
-    parser.add_argument("--address", type=str, metavar="ADDRESS", help="of a Ray cluster, as auto or ray://head:10001")
+    parser.add_argument("--address", type=str, metavar="ADDRESS", help="of a Ray cluster, as auto or head:6379")
     parser.add_argument(
         "--option",
         type=str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,10 +39,11 @@ class Launcher:
         self._ray = ray
         self._cpus = resources.cpus or 1
         try:
+            _knock(resources.address)
             ray.init(
                 address=resources.address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR
             )
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise ValueError(f"no Ray cluster at {resources.address or 'this machine'}: {error}") from None
         options = {"max_retries": LOST_NODES, **resources.options}
         self._attend = ray.remote(num_cpus=self._cpus, num_gpus=resources.gpus or 0, **options)(attend)
@@ -59,6 +61,13 @@ class Launcher:
     def close(self) -> None:
         """Leave the cluster; tasks that are left end."""
         self._ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Raise an OSError at once if nobody listens at ``host:port``, where Ray would wait for minutes."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 class _Task:
