@@ -9,6 +9,7 @@ twice, so nobody can take what another has just taken over.
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import secrets
@@ -29,6 +30,10 @@ BEAT_SECONDS = 10.0
 """Seconds between two signs of life."""
 LEASE_SECONDS = 60.0
 """Seconds without one after which an owner on another machine is gone."""
+
+CLOCK_SECONDS = 60.0
+_clocks: dict[int, tuple[float, float]] = {}
+"""By file system: its time, and this machine's running seconds when it was asked."""
 
 
 class RunBusyError(RuntimeError):
@@ -184,7 +189,11 @@ def _number(path: Path) -> int:
 
 
 def _now(folder: Path) -> float:
-    """Return the time by the clock of the file system, which need not be this machine's."""
+    """Return the time by the clock of the file system, which need not be this machine's; asked for once a minute."""
+    device, here = folder.stat().st_dev, time.monotonic()
+    there, asked = _clocks.get(device, (0.0, -math.inf))
+    if here - asked < CLOCK_SECONDS:
+        return there + here - asked
     probe = folder / f".clock.{secrets.token_hex(4)}.tmp"
     try:
         probe.touch(exist_ok=False)
@@ -192,6 +201,7 @@ def _now(folder: Path) -> float:
     except OSError:  # nothing can be written there
         return time.time()
     probe.unlink(missing_ok=True)
+    _clocks[device] = now, here
     return now
 
 

@@ -17,6 +17,8 @@ from disent_bench.studies.job import Job
 from disent_bench.studies.launchers import Launcher, LostError, Task
 
 POLL_SECONDS = 0.1
+LOOK_SECONDS = 2.0
+"""Seconds between two looks at runs that another process is working on."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STOPPED = (130, *(-number for number in SIGNALS))
 BUSY = 75
@@ -47,11 +49,13 @@ def supervise(jobs: Sequence[Job], launcher: Launcher, num_workers: int, retries
     waiting = deque(job for job in jobs if job.name not in finished)
     tries = dict.fromkeys(outcomes, 0)
     active: list[Active] = []
-    stopping = False
+    stopping, look = False, 0.0
     with Board(jobs, finished, num_workers) as board, _held_signals() as received:
         while active or (waiting and not stopping):
-            if not stopping:
+            if not stopping and time.monotonic() >= look:
                 active += _start(waiting, num_workers - len(active), launcher, outcomes, board)
+                if waiting and len(active) < num_workers:  # all that is left is in other hands
+                    look = time.monotonic() + LOOK_SECONDS
             board.update([each.job for each in active], waiting)
             time.sleep(POLL_SECONDS)
             while received:

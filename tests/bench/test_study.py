@@ -414,6 +414,15 @@ def test_workers_share_the_cores_unless_the_user_says_otherwise(monkeypatch: pyt
     assert "OMP_NUM_THREADS" not in environment_of(0, Resources(2))
 
 
+@pytest.mark.parametrize(("name", "package"), [("ray", "ray"), ("slurm", "submitit")])
+def test_what_a_launcher_needs_is_said_where_it_is_not_installed(
+    name: str, package: str, tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main([*words(write(tmp_path / "study.yaml"), data_dir), "--launcher", name]) == 2
+    assert f"pip install 'disent-bench[{name}]'" in capsys.readouterr().err
+
+
 def test_workers_take_the_gpus_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

@@ -90,6 +90,7 @@ class Endings:
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervising, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(supervising, "LOOK_SECONDS", 0.001)
 
 
 @pytest.mark.parametrize("end", [lambda _: -9, lost, lambda job: failed(job, True), lambda _: 3, lambda _: 130])

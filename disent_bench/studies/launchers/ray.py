@@ -28,13 +28,13 @@ class Launcher:
     """Each job is a task with its share of cores and GPUs; Ray runs it elsewhere when its machine is lost."""
 
     def __init__(self, resources: Resources) -> None:
+        for name in resources.options:
+            if name not in OPTIONS:
+                raise unknown_name("option of a Ray task", name, OPTIONS)
         try:
             import ray
         except ImportError:
             raise ValueError("the launcher ray needs Ray: pip install 'disent-bench[ray]'") from None
-        for name in resources.options:
-            if name not in OPTIONS:
-                raise unknown_name("option of a Ray task", name, OPTIONS)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing goes over the network unasked
         self._ray = ray
         self._cpus = resources.cpus or 1

@@ -33,14 +33,14 @@ class Launcher:
     """Jobs that are started together are one array; a job that is preempted, or out of time, goes on in the queue."""
 
     def __init__(self, resources: Resources) -> None:
-        try:
-            import submitit
-        except ImportError:
-            raise ValueError("the launcher slurm needs submitit: pip install 'disent-bench[slurm]'") from None
         if resources.address is not None:
             raise ValueError("--address is for ray; Slurm's commands know their cluster")
         if resources.gpus is not None and resources.gpus != int(resources.gpus):
             raise ValueError(f"Slurm gives whole GPUs, not {resources.gpus}; ray gives parts of one")
+        try:
+            import submitit
+        except ImportError:
+            raise ValueError("the launcher slurm needs submitit: pip install 'disent-bench[slurm]'") from None
         options = {**DEFAULTS, **resources.options}
         self._submitit = submitit
         self._cluster = str(options.pop("cluster", "slurm"))
