@@ -11,7 +11,7 @@ from disent_bench.text import one_line, shortened
 if TYPE_CHECKING:
     from disent_bench.runs.train import Outcome
 
-DONE, SOME_FAILED, BAD_INPUT, BUSY, INTERRUPTED = 0, 1, 2, 75, 130
+DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def conclude(outcomes: Mapping[str, Outcome]) -> int:
@@ -19,12 +19,11 @@ def conclude(outcomes: Mapping[str, Outcome]) -> int:
     if any(outcome.status == "interrupted" for outcome in outcomes.values()):
         print("interrupted; the same command resumes from the last step", file=sys.stderr)
         return INTERRUPTED
-    failed = [f"{name}: {outcome.reason}" for name, outcome in outcomes.items() if outcome.status == "failed"]
+    bad = {name: outcome.reason for name, outcome in outcomes.items() if outcome.status in ("failed", "busy")}
+    failed = [f"{name}: {reason}" for name, reason in bad.items()]
     if failed:
         print(f"{len(failed)} of {len(outcomes)} runs failed: {'; '.join(failed)}", file=sys.stderr)
         return SOME_FAILED
-    if any(outcome.status == "busy" for outcome in outcomes.values()):
-        return BUSY
     return DONE
 
 

@@ -14,6 +14,8 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PARENT = "DISENT_BENCH_PARENT"
 """Environment variable with the process whose end is the end of this one."""
+BUSY = 75
+"""Exit status (EX_TEMPFAIL) by which a run that a study started says that another process was faster."""
 _unheeded: list[int] = []
 """Signals that have ended nothing yet: destructors, callbacks from C and libraries that catch everything swallow an
 exception that happens to be raised within them."""
@@ -113,13 +115,13 @@ def budget(seconds: float | None) -> Iterator[None]:
         timer.cancel()
 
 
-def end_with_parent() -> None:
-    """Send SIGTERM to this process once the one that ``PARENT`` names, if any, is gone.
+def end_with_parent() -> bool:
+    """Send SIGTERM to this process once the one that ``PARENT`` names is gone, and return whether it names any.
 
     SIGUSR2, by which Slurm announces to all processes of a job that it will be preempted, is then left to the parent.
     """
     if PARENT not in os.environ:
-        return
+        return False
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     parent = int(os.environ[PARENT])
 
@@ -129,3 +131,4 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="end with parent", daemon=True).start()
+    return True

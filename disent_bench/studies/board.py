@@ -195,8 +195,9 @@ class Board:
 
     def _shortened(self, name: str) -> str:
         """Cut a name in the middle, for its end tells data set and seed, if it leaves too little room for the rest."""
-        room = max(32, self._progress.console.width - STATE_WIDTH)
-        return name if len(name) <= room else f"{name[: room - 25]}…{name[-24:]}"
+        room = max(24, self._progress.console.width - STATE_WIDTH)
+        end = room * 2 // 3
+        return name if len(name) <= room else f"{name[: room - end - 1]}…{name[-end:]}"
 
     def _summary(self) -> str:
         done, failed = self._counts["done"], self._counts["failed"]

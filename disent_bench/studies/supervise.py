@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from disent_bench.runs.result import Failure
-from disent_bench.runs.stop import take_unheeded
+from disent_bench.runs.stop import BUSY, take_unheeded
 from disent_bench.runs.train import Outcome
 from disent_bench.studies.board import Board
 from disent_bench.studies.job import Job
@@ -21,8 +21,6 @@ LOOK_SECONDS = 2.0
 """Seconds between two looks at runs that another process is working on."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STOPPED = (130, *(-number for number in SIGNALS))
-BUSY = 75
-"""Exit status of a process that another one had forestalled."""
 
 
 @dataclass

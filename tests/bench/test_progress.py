@@ -53,7 +53,7 @@ def test_a_study_shows_a_row_for_each_run_on_a_narrow_terminal(tmp_path: Path, d
     words = ("study", tmp_path / "study.yaml", "--runs", tmp_path / "runs", "--data-dir", data_dir, "--workers", 2)
     shown = on_a_terminal(60, *words)
     assert re.search(r"\r\n?vae on toy_grid, seed 0 .*━+ 0/3", shown)
-    assert re.search(r"gmg \[methods.*… ━+ 0/3", shown)
+    assert re.search(r"gmg \[me…toy_grid, seed 0 ━+ 0/3", shown), "the end of a long name tells the seed"
     assert re.search(r"2 done, 0 failed, 0 left .*━+ 0:\d\d so far", shown)
 
 

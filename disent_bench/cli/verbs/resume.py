@@ -27,11 +27,11 @@ def main(given: Namespace) -> int:
     """Bring the runs to their end, one after the other."""
     from disent_bench.config.resolve import torch_device
     from disent_bench.runs.series import ending, say
-    from disent_bench.runs.stop import end_with_parent
+    from disent_bench.runs.stop import BUSY, end_with_parent
     from disent_bench.runs.train import run_folder
 
     torch_device(given.device)
-    end_with_parent()
+    is_a_study_s = end_with_parent()
     outcomes = {}
     for folder in given.folders:
         outcome = run_folder(folder, data_dir=given.data_dir, accelerator=given.device, say=say, debug=given.debug)
@@ -39,4 +39,7 @@ def main(given: Namespace) -> int:
         outcomes[str(outcome.key)] = outcome
         if outcome.status == "interrupted":
             break
-    return conclude(outcomes)
+    status = conclude(outcomes)
+    if is_a_study_s and any(outcome.status == "busy" for outcome in outcomes.values()):
+        return BUSY
+    return status
