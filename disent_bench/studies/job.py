@@ -19,6 +19,7 @@ class Job:
         key: its key.
         folder: its folder, laid out.
         scoring: how it is to be scored.
+        steps: how many it has.
         options: further words for ``disent-bench resume``, such as where the data are.
     """
 
@@ -26,17 +27,13 @@ class Job:
     key: RunKey
     folder: RunFolder
     scoring: Scoring
+    steps: int
     options: Sequence[str] = ()
 
     @property
     def words(self) -> list[str]:
         """Arguments of ``disent-bench`` that run the folder."""
         return ["resume", str(self.folder.path.absolute()), *self.options]
-
-    @property
-    def steps(self) -> int:
-        """How many steps the run has."""
-        return int(self.folder.read_config()["steps"])
 
     @property
     def is_done(self) -> bool:

@@ -33,6 +33,9 @@ from disent_bench.studies.tuning import (
     write_choice,
 )
 
+MANY = 20
+"""Configurations from which trying them takes long enough to be told."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -114,6 +117,8 @@ def run_study(
     if retries < 0:
         raise ValueError(f"--retries is at least 0, not {retries}")
     variants = resolve_study(study, device, data_dir)
+    if len(variants) >= MANY:
+        print(f"trying the first batch of {len(variants)} configurations", file=sys.stderr)
     grids: dict[tuple[str, int | None], FactorGrid] = {}
     for variant in variants:
         with naming(study.path), naming(variant.label):
@@ -127,7 +132,10 @@ def run_study(
         found = []
         for seed, variant in product(seeds, wanted):
             key, folder = lay_out(variant.config, seed, grids[_images(variant.config)], runs)
-            found.append(Job(f"{variant.label}, {kind} {seed}", key, folder, variant.config.scoring, options))
+            config = variant.config
+            found.append(
+                Job(f"{variant.label}, {kind} {seed}", key, folder, config.scoring, config.settings.steps, options)
+            )
         return found
 
     print(study.title, file=sys.stderr)

@@ -34,8 +34,8 @@ def report(job: Job) -> dict[str, Any]:
 def job(runs: Path, seed: int, method: str = "vae", steps: int = 10) -> Job:
     key = RunKey("quick", "toy_grid", method, "key", seed)
     folder = RunFolder(key.folder(runs))
-    folder.write_config({"steps": steps})
-    return Job(f"{method}, seed {seed}", key, folder, SCORING)
+    folder.path.mkdir(parents=True)
+    return Job(f"{method}, seed {seed}", key, folder, SCORING, steps)
 
 
 def done(job: Job, seconds: float = 8.0) -> int:

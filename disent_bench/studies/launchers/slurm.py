@@ -138,6 +138,7 @@ class _Task:
     def __init__(self, job: Any, queue: _Queue | None) -> None:
         self._job, self._queue = job, queue
         self._seen = time.monotonic()
+        self._grace = GONE_SECONDS
 
     def poll(self) -> int | None:
         if self._job.paths.result_pickle.exists():
@@ -151,7 +152,7 @@ class _Task:
         if self._queue is not None:
             if self._queue.has(self._job.job_id):
                 self._seen = now
-            if now - self._seen < GONE_SECONDS:
+            if now - self._seen < self._grace:
                 return None
         elif not self._job.done():
             return None
@@ -159,3 +160,4 @@ class _Task:
 
     def send_signal(self, number: int) -> None:
         self._job.cancel(check=False)
+        self._grace = 0.0  # no result is to come
