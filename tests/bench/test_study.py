@@ -315,12 +315,20 @@ def test_a_signal_that_a_library_swallows_is_obeyed_all_the_same(
 def test_a_process_that_is_stopped_before_it_hears_signals_has_not_failed(
     tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(60)\n")
+    began = tmp_path / "began"
+    code = f"import pathlib, time\npathlib.Path({str(began)!r}).touch()\ntime.sleep(200)\n"
+    (tmp_path / "sitecustomize.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    threading.Timer(8, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    def stop() -> None:
+        while not began.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=stop, daemon=True).start()
     assert main(words(write(tmp_path / "study.yaml"), data_dir)) == 130
     said = capsys.readouterr().err
-    assert "failed" not in said
+    assert "failed: " not in said
     assert said.splitlines()[-1].startswith("interrupted")
 
 
