@@ -21,7 +21,7 @@ from disent_bench.runs.folder import RunKey
 from disent_bench.runs.model import load_grid, rehearse
 from disent_bench.runs.train import Outcome, lay_out, run_key
 from disent_bench.studies.job import Job
-from disent_bench.studies.launchers import Resources, launcher
+from disent_bench.studies.launchers import Launcher, Resources, launcher
 from disent_bench.studies.reading import Study, Tree, naming
 from disent_bench.studies.supervise import supervise
 from disent_bench.studies.tuning import (
@@ -108,14 +108,21 @@ def run_study(
     Raises:
         ValueError: as `resolve_study` and `disent_bench.runs.model.rehearse`.
     """
-    if resources.num_workers < 1:
-        raise ValueError(f"--workers is at least 1, not {resources.num_workers}")
-    if resources.cpus is not None and resources.cpus < 1:
-        raise ValueError(f"--cpus is at least 1, not {resources.cpus}")
-    if resources.gpus is not None and resources.gpus < 0:
-        raise ValueError(f"--gpus is at least 0, not {resources.gpus}")
     if retries < 0:
         raise ValueError(f"--retries is at least 0, not {retries}")
+    with closing(launcher(launcher_name, resources)) as where:
+        return _launch(study, where, resources.num_workers, retries, runs, data_dir, device)
+
+
+def _launch(
+    study: Study,
+    where: Launcher,
+    num_workers: int,
+    retries: int,
+    runs: Path,
+    data_dir: Path | None,
+    device: str,
+) -> dict[str, Outcome]:
     variants = resolve_study(study, device, data_dir)
     if len(variants) >= MANY:
         print(f"trying the first batch of {len(variants)} configurations", file=sys.stderr)
@@ -140,16 +147,15 @@ def run_study(
 
     print(study.title, file=sys.stderr)
     outcomes: dict[str, Outcome] = {}
-    with closing(launcher(launcher_name, resources)) as where:
-        if study.tuning:
-            trials = jobs([variant for variant in variants if variant.group], study.tuning.seeds, "trial")
-            outcomes = supervise(trials, where, resources.num_workers, retries)
-            if any(outcome.status == "interrupted" for outcome in outcomes.values()):
-                return outcomes
-            variants = _chosen(study.tuning, variants, trials, grids, runs)
-        final = jobs(variants, study.seeds, "seed")
-        grids.clear()  # the workers load their own
-        return outcomes | supervise(final, where, resources.num_workers, retries)
+    if study.tuning:
+        trials = jobs([variant for variant in variants if variant.group], study.tuning.seeds, "trial")
+        outcomes = supervise(trials, where, num_workers, retries)
+        if any(outcome.status == "interrupted" for outcome in outcomes.values()):
+            return outcomes
+        variants = _chosen(study.tuning, variants, trials, grids, runs)
+    final = jobs(variants, study.seeds, "seed")
+    grids.clear()  # the workers load their own
+    return outcomes | supervise(final, where, num_workers, retries)
 
 
 def _chosen(

@@ -230,6 +230,19 @@ def test_submitits_local_executor_saves_what_is_preempted(
     assert "resuming at step" in log
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [("cluster=somewhere", "somewhere"), ("cluster=local partitoin=gpu", "'partitoin' for executor 'slurm'")],
+)
+def test_a_bad_option_of_slurm_is_told_in_one_line(option: str, message: str, start: Start) -> None:
+    pytest.importorskip("submitit")
+    process = start("nowhere", "--launcher", "slurm", "--option", *option.split())
+    said, _ = process.communicate(timeout=200)
+    assert process.returncode == 2
+    (line,) = said.splitlines()
+    assert message in line
+
+
 SLURM = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)

@@ -108,7 +108,7 @@ def _resources(given: Namespace) -> Resources:
         if not equals:
             raise ValueError(f"--option takes KEY=VALUE, not {word!r}")
         options[name] = parse_value(value)
-    return Resources(given.workers, given.cpus, given.gpus, given.address, options)
+    return Resources(given.workers, given.cpus, given.gpus, given.address, options, given.runs / ".jobs")
 
 
 def _launchers() -> list[str]:

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from disent_bench.registry import unknown_name
@@ -40,6 +41,10 @@ class Resources:
         gpus: GPUs of each job, parts of one included; None leaves it to the launcher.
         address: of the cluster.
         options: further ones by name, which the launcher knows.
+        folder: where a launcher may keep files of its own.
+
+    Raises:
+        ValueError: if a number is too small.
     """
 
     num_workers: int = 1
@@ -47,6 +52,13 @@ class Resources:
     gpus: float | None = None
     address: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path = Path(".jobs")
+
+    def __post_init__(self) -> None:
+        for name, least in (("workers", 1), ("cpus", 1), ("gpus", 0)):
+            given = self.num_workers if name == "workers" else getattr(self, name)
+            if given is not None and given < least:
+                raise ValueError(f"--{name} is at least {least}, not {given}")
 
 
 class Launcher(Protocol):

@@ -42,20 +42,23 @@ class Launcher:
         except ImportError:
             raise ValueError("the launcher slurm needs submitit: pip install 'disent-bench[slurm]'") from None
         options = {**DEFAULTS, **resources.options}
-        self._submitit = submitit
         self._cluster = str(options.pop("cluster", "slurm"))
         self._cpus = resources.cpus or 1
-        self._parameters = {name if name in SHARED else f"slurm_{name}": value for name, value in options.items()}
-        self._parameters |= {"cpus_per_task": self._cpus, "slurm_array_parallelism": resources.num_workers}
+        parameters = {name if name in SHARED else f"slurm_{name}": value for name, value in options.items()}
+        parameters |= {"cpus_per_task": self._cpus, "slurm_array_parallelism": resources.num_workers}
         if resources.gpus:
-            self._parameters["gpus_per_node"] = int(resources.gpus)
-        self._executor: Any = None
+            parameters["gpus_per_node"] = int(resources.gpus)
+        try:
+            self._executor = submitit.AutoExecutor(
+                resources.folder.absolute(), cluster=self._cluster, slurm_max_num_timeout=REQUEUES
+            )
+            self._executor.update_parameters(**parameters)
+        except (ValueError, RuntimeError, NameError, AssertionError) as error:
+            raise ValueError(f"--option: {str(error).strip().splitlines()[0]}") from None
         self._queue = _Queue()
 
     def start(self, jobs: Sequence[Job]) -> list[_Task]:
         """Submit jobs as one array."""
-        if self._executor is None:
-            self._executor = self._make_executor(jobs[0].folder.path.absolute().parents[4] / ".slurm")
         environment = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(self._cpus)}
         with self._executor.batch():
             given = [
@@ -65,15 +68,6 @@ class Launcher:
 
     def close(self) -> None:
         """Nothing is held."""
-
-    def _make_executor(self, folder: Path) -> Any:
-        submitit = self._submitit
-        try:
-            executor = submitit.AutoExecutor(folder, cluster=self._cluster, slurm_max_num_timeout=REQUEUES)
-            executor.update_parameters(**self._parameters)
-        except (ValueError, RuntimeError, NameError, AssertionError) as error:
-            raise ValueError(f"--option: {str(error).strip().splitlines()[0]}") from None
-        return executor
 
 
 class _Attend:
