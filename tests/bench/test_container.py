@@ -22,7 +22,7 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.slow
 def test_the_commands_of_the_dockerfile_make_a_command_line_that_runs(root: Path, tmp_path: Path) -> None:
-    prefix, folder, environment = tmp_path / "prefix", tmp_path, {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    prefix, folder, environment = tmp_path / "prefix", tmp_path, {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
     subprocess.run([sys.executable, "-m", "venv", prefix], check=True)
     environment |= {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
     environment["PATH"] = f"{prefix / 'bin'}{os.pathsep}{environment['PATH']}"
