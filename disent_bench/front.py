@@ -59,7 +59,8 @@ def run(
         debug: raise what makes a run fail.
 
     Returns:
-        How each run ended: its ``status``, ``folder`` and, if it failed, ``reason``.
+        How each run ended: its ``status`` (done, skipped, failed, interrupted, or busy if another process has it),
+        ``folder`` and, if it did not end well, ``reason``.
 
     Raises:
         DataError: if the data set is missing or damaged.

@@ -31,7 +31,7 @@ def main(given: Namespace) -> int:
     from disent_bench.runs.train import run_folder
 
     torch_device(given.device)
-    is_a_study_s = end_with_parent()
+    within_a_study = end_with_parent()
     outcomes = {}
     for folder in given.folders:
         outcome = run_folder(folder, data_dir=given.data_dir, accelerator=given.device, say=say, debug=given.debug)
@@ -40,6 +40,6 @@ def main(given: Namespace) -> int:
         if outcome.status == "interrupted":
             break
     status = conclude(outcomes)
-    if is_a_study_s and any(outcome.status == "busy" for outcome in outcomes.values()):
+    if within_a_study and any(outcome.status == "busy" for outcome in outcomes.values()):
         return BUSY
     return status
