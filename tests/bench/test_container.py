@@ -22,9 +22,10 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.slow
 def test_the_commands_of_the_dockerfile_make_a_command_line_that_runs(root: Path, tmp_path: Path) -> None:
-    prefix, folder, environment = tmp_path / "prefix", tmp_path, {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
+    prefix, folder = tmp_path / "prefix", tmp_path
     subprocess.run([sys.executable, "-m", "venv", prefix], check=True)
-    environment |= {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
+    kept = ("PATH", "HOME", "PIP_", "SSL_")
+    environment = {name: value for name, value in os.environ.items() if name.startswith(kept)}
     environment["PATH"] = f"{prefix / 'bin'}{os.pathsep}{environment['PATH']}"
     entry = []
     for name, rest in instructions((root / "Dockerfile").read_text()):
