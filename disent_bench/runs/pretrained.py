@@ -85,7 +85,7 @@ def read_model(path: Path, config: Mapping[str, Any]) -> LightningModule:
 
 
 def load_pretrained(
-    method: str, dataset: str, seed: int = 0, *, protocol: str = "quick", suite: str | None = None
+    method: str, dataset: str, seed: int | None = None, *, protocol: str = "quick", suite: str | None = None
 ) -> LightningModule:
     """Return a published model, in evaluation mode, on the CPU.
 
@@ -95,7 +95,7 @@ def load_pretrained(
     Args:
         method: name of a method, or a sum.
         dataset: name of the data set that it was trained on.
-        seed: of its run.
+        seed: of its run; the lowest of which a model is published if None.
         protocol: that it was trained under.
         suite: of the published results; the newest that has it if None. Of several settings the one with the fewest
             changes is taken.
@@ -111,15 +111,17 @@ def load_pretrained(
     method = "+".join(parse_method(method))
     there = [record for record in published_records(suite=suite) if "model" in record.files]
     wanted = [r for r in there if (r.method, r.dataset, r.protocol) == (method, dataset, protocol)]
-    found = [record for record in wanted if record.seed == seed]
+    found = [record for record in wanted if seed in (None, record.seed)]
     if not found:
         alike = wanted or [record for record in there if record.dataset == dataset] or there
         known = sorted({f"{r.method} on {r.dataset} under {r.protocol}, seed {r.seed}" for r in alike}, key=natural)
+        of_seed = "" if seed is None else f", seed {seed}"
         raise ValueError(
-            f"no model of {method} on {dataset} under {protocol}, seed {seed}, is published; there are: "
+            f"no model of {method} on {dataset} under {protocol}{of_seed}, is published; there are: "
             f"{'; '.join(known) or 'none'}"
         )
-    record = min((each for each in found if each.suite == found[-1].suite), key=lambda each: len(each.changes))
+    newest = (each for each in found if each.suite == found[-1].suite)
+    record = min(newest, key=lambda each: (len(each.changes), each.seed))
     return read_model(model_file(record), record.config)
 
 
