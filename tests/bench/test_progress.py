@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from disent_bench.runs import pace
-from disent_bench.runs.pace import Pace, duration
+from disent_bench.runs.pace import Pace, duration, seconds_of
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
@@ -86,3 +86,14 @@ def test_nothing_is_said_where_nobody_reads_on(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert done.stdout.split() == ["0", "0"]
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("25m", 1500), ("90s", 90), ("1h30m", 5400), ("2h", 7200)])
+def test_times_are_read_as_people_write_them(text: str, seconds: int) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "25", "0m", "m", "1.5h", "-5m", "soon"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no time such as 25m, 90s or 1h30m"):
+        seconds_of(text)

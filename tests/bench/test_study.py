@@ -1,10 +1,9 @@
-"""Studies: their file, and the real processes that they start."""
+"""Studies and the real processes that they start."""
 
 from __future__ import annotations
 
 import io
 import json
-import math
 import os
 import signal
 import subprocess
@@ -18,24 +17,15 @@ from typing import Any, NamedTuple
 
 import disent_datasets
 import pytest
-import torch
 import yaml
 
 import disent_bench.methods  # noqa: F401 (importing registers)
 from disent_bench.cli.main import main
-from disent_bench.config.resolve import resolve
 from disent_bench.leaderboard.records import settings_text
 from disent_bench.runs.folder import RunFolder, find_runs
 from disent_bench.runs.lock import RunBusyError
-from disent_bench.runs.pace import seconds_of
 from disent_bench.studies import worker
-from disent_bench.studies.launchers import Resources
-from disent_bench.studies.launchers.local import environment_of, visible_gpus
-from disent_bench.studies.reading import read_study
-from disent_bench.studies.study import resolve_study
 
-ROOT = Path(__file__).parents[2]
-STUDIES = sorted([*ROOT.glob("experiments/studies/*.yaml"), *ROOT.glob("examples/*.yaml")])
 QUICK = {"batch_size": 8, "log_every": 1, "scores.scores": ["mig"], "scores.num_train": 200, "evaluate_every": 0}
 SMALL = {"image_size": 32, "network": "roth2023_32"}
 STUDY: dict[str, Any] = {
@@ -273,17 +263,6 @@ def test_a_budget_stops_a_study_in_time_and_the_same_command_goes_on(tmp_path: P
     assert len([*tmp_path.glob("runs/*/*/*/*/*/result.json")]) == 2
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("25m", 1500), ("90s", 90), ("1h30m", 5400), ("2h", 7200)])
-def test_times_are_read_as_people_write_them(text: str, seconds: int) -> None:
-    assert seconds_of(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "25", "0m", "m", "1.5h", "-5m", "soon"])
-def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no time such as 25m, 90s or 1h30m"):
-        seconds_of(text)
-
-
 SWALLOWS = """
 try:
     os.kill(os.getpid(), signal.{number})
@@ -375,21 +354,6 @@ def test_mistakes_are_refused_before_anything_runs(
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("title: [", "not YAML"),
-        ("- a", "a study has the keys include, title, note,"),
-        ("title: a", "a study lacks protocol,"),
-    ],
-)
-def test_what_is_no_study_is_refused(text: str, message: str, tmp_path: Path) -> None:
-    path = tmp_path / "study.yaml"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=message):
-        read_study(path)
-
-
-@pytest.mark.parametrize(
     ("more", "message"),
     [
         (["--launcher", "cloud"], "'cloud' (choose from 'local', 'ray', 'slurm')"),
@@ -412,16 +376,6 @@ def test_bad_arguments_are_refused(
     assert message in capsys.readouterr().err
 
 
-def test_workers_share_the_cores_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(6), raising=False)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    shares = [environment_of(0, Resources(number)).get("OMP_NUM_THREADS") for number in (1, 2, 4, 9)]
-    assert shares == [None, "3", "1", "1"]
-    assert environment_of(0, Resources(2, cpus=4))["OMP_NUM_THREADS"] == "4"
-    monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert "OMP_NUM_THREADS" not in environment_of(0, Resources(2))
-
-
 @pytest.mark.parametrize(("name", "package"), [("ray", "ray"), ("slurm", "submitit")])
 def test_what_a_launcher_needs_is_said_where_it_is_not_installed(
     name: str, package: str, tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
@@ -429,57 +383,3 @@ def test_what_a_launcher_needs_is_said_where_it_is_not_installed(
     monkeypatch.setitem(sys.modules, package, None)
     assert main([*words(write(tmp_path / "study.yaml"), data_dir), "--launcher", name]) == 2
     assert f"pip install 'disent-bench[{name}]'" in capsys.readouterr().err
-
-
-def test_workers_take_the_gpus_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert visible_gpus() == ["0", "1"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,GPU-7")
-    given = [environment_of(slot, Resources(4), visible_gpus())["CUDA_VISIBLE_DEVICES"] for slot in range(4)]
-    assert given == ["3", "5", "GPU-7", "3"]
-    assert "CUDA_VISIBLE_DEVICES" not in environment_of(1, Resources(2), ["0"]), "all share one"
-
-
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_every_study_resolves(path: Path) -> None:
-    study = read_study(path)
-    assert study.title
-    grids = [math.prod(len(values) for values in grid.values()) for *_, grid in study.methods]
-    assert len(resolve_study(study)) == len(study.datasets) * sum(grids)
-
-
-def test_the_standard_study_is_the_12600_models_of_its_paper(root: Path) -> None:
-    study = read_study(root / "experiments" / "studies" / "standard.yaml")
-    assert len(resolve_study(study)) * len(study.seeds) == 12_600
-
-
-def test_a_study_takes_over_what_it_includes_and_adds_its_methods(tmp_path: Path) -> None:
-    (tmp_path / "below").mkdir()
-    write(tmp_path / "below" / "base.yaml", plugins=["mine.py"], settings={"steps": 10, "batch_size": 8}, seeds=3)
-    mine = {"include": ["below/base.yaml"], "title": "Mine", "settings": {"steps": 5}, "plugins": ["mine.py"]}
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**mine, "methods": ["gmg"]}))
-    study = read_study(tmp_path / "mine.yaml")
-    assert (study.title, study.protocol, study.seeds) == ("Mine", "quick", (3,))
-    assert study.settings == {"steps": 5, "batch_size": 8}
-    assert [method for method, *_ in study.methods] == ["vae", "beta_vae", "gmg"]
-    assert study.plugins == (tmp_path / "below" / "mine.py", tmp_path / "mine.py"), "each beside its own study"
-    (tmp_path / "shipped.yaml").write_text(yaml.safe_dump({"include": ["weights"], "seeds": 7}))
-    assert read_study(tmp_path / "shipped.yaml").seeds == (7,), "by name, as on the command line"
-
-
-def test_a_sweep_is_an_entry_for_each_setting(tmp_path: Path) -> None:
-    sweep = {"methods.beta_vae.beta": [1, 2], "steps": [3, 4]}
-    study = read_study(write(tmp_path / "study.yaml", methods=[{"method": "beta_vae", "sweep": sweep}]))
-    betas = [settings["methods.beta_vae.beta"] for _, settings, _ in study.methods]
-    assert betas == [1, 1, 2, 2]
-    assert len({variant.label for variant in resolve_study(study)}) == 4
-
-
-def test_a_study_names_the_runs_that_one_would_type(root: Path) -> None:
-    study = read_study(root / "experiments" / "studies" / "gromov_monge.yaml")
-    changes = {"steps": 2000, "methods.dst.side": "encoder", "methods.dst.weight": 100.0}
-    typed = resolve("dst", "dsprites", "quick", overrides={**changes, "evaluate_every": 0})
-    configs = [variant.config for variant in resolve_study(study)]
-    assert [config.key("data") for config in configs].count(typed.key("data")) == 1
-    assert typed in configs

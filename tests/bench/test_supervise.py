@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from disent_bench.runs.folder import RunFolder, RunKey
 from disent_bench.runs.result import Failure, Result, Scoring
 from disent_bench.studies import supervise as supervising
 from disent_bench.studies.board import Plan
 from disent_bench.studies.job import Job
-from disent_bench.studies.launchers import LostError
+from disent_bench.studies.launchers import LostError, Resources
+from disent_bench.studies.launchers.local import environment_of, visible_gpus
 from disent_bench.studies.supervise import supervise
 
 SCORING = Scoring("quick", 1, "key")
@@ -203,3 +205,23 @@ def test_time_to_go_is_that_of_what_was_measured(tmp_path: Path) -> None:
     jobs[3].folder.result.write_text(json.dumps({"schema": 2}))
     plan.measured(jobs[3])
     assert plan.seconds_to_go([], jobs[1:]) == pytest.approx(15), "what cannot be read measures nothing"
+
+
+def test_workers_share_the_cores_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(6), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    shares = [environment_of(0, Resources(number)).get("OMP_NUM_THREADS") for number in (1, 2, 4, 9)]
+    assert shares == [None, "3", "1", "1"]
+    assert environment_of(0, Resources(2, cpus=4))["OMP_NUM_THREADS"] == "4"
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert "OMP_NUM_THREADS" not in environment_of(0, Resources(2))
+
+
+def test_workers_take_the_gpus_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible_gpus() == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,GPU-7")
+    given = [environment_of(slot, Resources(4), visible_gpus())["CUDA_VISIBLE_DEVICES"] for slot in range(4)]
+    assert given == ["3", "5", "GPU-7", "3"]
+    assert "CUDA_VISIBLE_DEVICES" not in environment_of(1, Resources(2), ["0"]), "all share one"
