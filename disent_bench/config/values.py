@@ -56,8 +56,10 @@ def _is_digits(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 
 
-def parse_overrides(groups: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Read ``key=value`` words; values as YAML writes them.
+def parse_overrides(
+    groups: Sequence[Sequence[str]], option: str = "--set", example: str = "steps=200"
+) -> dict[str, Any]:
+    """Read ``key=value`` words of an option of the command line; values as YAML writes them.
 
     Raises:
         ValueError: if a word has no ``=``, or a key is given twice.
@@ -66,8 +68,8 @@ def parse_overrides(groups: Sequence[Sequence[str]]) -> dict[str, Any]:
     for word in (word for group in groups for word in group):
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise ValueError(f"--set takes key=value, such as steps=200, not '{word}'")
+            raise ValueError(f"{option} takes key=value, such as {example}, not '{word}'")
         if key in overrides:
-            raise ValueError(f"--set gives {key} twice; keep one")
+            raise ValueError(f"{option} gives {key} twice; keep one")
         overrides[key] = parse_value(value)
     return overrides

@@ -30,8 +30,8 @@ BEAT_SECONDS = 10.0
 """Seconds between two signs of life."""
 LEASE_SECONDS = 60.0
 """Seconds without one after which an owner on another machine is gone."""
-
 CLOCK_SECONDS = 60.0
+"""Seconds after which the file system is asked for its time again."""
 _clocks: dict[int, tuple[float, float]] = {}
 """By file system: its time, and this machine's running seconds when it was asked."""
 
@@ -158,6 +158,9 @@ def _take(folder: Path) -> Path:
             file.write(json.dumps(content))
     except FileExistsError:
         raise RunBusyError(f"another process is working on {folder}: it was faster by a moment") from None
+    except OSError:
+        mine.unlink(missing_ok=True)  # a full disk: half an owner would keep others out until its lease is over
+        raise
     for path in folder.glob(f"{OWNERS}*"):
         if _number(path) > _number(mine):  # mine was deleted when others had had it, and this process had fallen asleep
             mine.unlink(missing_ok=True)

@@ -90,7 +90,7 @@ def read_study(path: Path) -> Study:
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> Any:
     """Read a file with those it includes: its own keys win, methods and plugins are added, settings merged."""
-    if path in above:
+    if path.resolve() in above:
         raise ValueError(f"{path} includes itself")
     content = read_yaml(path.read_text(encoding="utf-8"))
     if not isinstance(content, Mapping):
@@ -100,7 +100,7 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> Any:
     for name in _list(content, "include"):
         file = find_study(path.parent / name if (path.parent / name).exists() else Path(name))
         with naming(file):
-            part = _read(file, (*above, path))
+            part = _read(file, (*above, path.resolve()))
         whole = _merged(whole, part) if isinstance(part, Mapping) else whole
     whole = _merged(whole, {**content, **({"plugins": plugins} if plugins else {})})
     return {name: value for name, value in whole.items() if value or name in content}

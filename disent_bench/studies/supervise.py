@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from disent_bench.runs.result import Failure
-from disent_bench.runs.stop import BUSY, take_unheeded
+from disent_bench.runs.stop import BUSY, SIGNALS, take_unheeded
 from disent_bench.runs.train import Outcome
 from disent_bench.studies.board import Board
 from disent_bench.studies.job import Job
@@ -19,7 +19,6 @@ from disent_bench.studies.launchers import Launcher, LostError, Task
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 2.0
 """Seconds between two looks at runs that another process is working on."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STOPPED = (130, *(-number for number in SIGNALS))
 
 
@@ -50,7 +49,7 @@ def supervise(jobs: Sequence[Job], launcher: Launcher, num_workers: int, retries
     stopping, look = False, 0.0
     with Board(jobs, finished, num_workers) as board, _held_signals() as received:
         while active or (waiting and not stopping):
-            if not stopping and time.monotonic() >= look:
+            if not stopping and len(active) < num_workers and time.monotonic() >= look:
                 active += _start(waiting, num_workers - len(active), launcher, outcomes, board)
                 if waiting and len(active) < num_workers:  # all that is left is in other hands
                     look = time.monotonic() + LOOK_SECONDS

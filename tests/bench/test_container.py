@@ -45,7 +45,7 @@ def test_the_commands_of_the_dockerfile_make_a_command_line_that_runs(root: Path
                 copy(root / source, there)
         elif name == "ENV":
             values = dict(word.split("=", 1) for word in rest.split())
-            environment |= {key: value.replace("/work", str(folder)) for key, value in values.items()}
+            environment |= {key: value.replace("/bench", str(folder)) for key, value in values.items()}
         elif name == "RUN":
             subprocess.run(["sh", "-ec", rest], cwd=folder, env=environment, check=True, timeout=900)
         elif name == "ENTRYPOINT":

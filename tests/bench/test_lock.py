@@ -160,6 +160,19 @@ def test_half_an_owner_file_counts_as_an_owner_who_is_just_beginning(tmp_path: P
         assert [path.name for path in tmp_path.iterdir()] == [f"{lock.OWNERS}000008"]
 
 
+def test_a_full_disk_leaves_no_half_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lock.json, "dumps", full)
+        with pytest.raises(OSError, match="No space left"):
+            hold(tmp_path).__enter__()
+    assert not [*tmp_path.iterdir()]
+    with hold(tmp_path):
+        pass
+
+
 def test_what_is_no_owner_file_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / f"{lock.OWNERS}of-something").touch()
     with hold(tmp_path):

@@ -72,6 +72,12 @@ def test_a_study_takes_over_what_it_includes_and_adds_its_methods(tmp_path: Path
     assert read_study(tmp_path / "shipped.yaml").seeds == (7,), "by name, as on the command line"
 
 
+def test_a_study_that_includes_itself_is_refused_however_it_is_spelled(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    with pytest.raises(ValueError, match="includes itself"):
+        read_study(write(tmp_path / "study.yaml", include=["below/../study.yaml"]))
+
+
 def test_a_sweep_is_an_entry_for_each_setting(tmp_path: Path) -> None:
     sweep = {"methods.beta_vae.beta": [1, 2], "steps": [3, 4]}
     study = read_study(write(tmp_path / "study.yaml", methods=[{"method": "beta_vae", "sweep": sweep}]))

@@ -47,7 +47,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--address", type=str, metavar="ADDRESS", help="of a Ray cluster, as auto or head:6379")
     parser.add_argument(
         "--option",
-        type=str,
+        action="append",
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
@@ -99,15 +99,10 @@ def main(given: Namespace) -> int:
 
 
 def _resources(given: Namespace) -> Resources:
-    from disent_bench.config.values import parse_value
+    from disent_bench.config.values import parse_overrides
     from disent_bench.studies.launchers import Resources
 
-    options = {}
-    for word in given.option:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise ValueError(f"--option takes KEY=VALUE, not {word!r}")
-        options[name] = parse_value(value)
+    options = parse_overrides(given.option, "--option", "partition=gpu")
     return Resources(given.workers, given.cpus, given.gpus, given.address, options, given.runs / ".jobs")
 
 
