@@ -19,7 +19,7 @@ import yaml
 
 from disent_bench.runs.lock import owner
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1000)]  # each wait has its own deadline, which says what it was for
 STUDY = {
     "title": "A study",
     "protocol": "quick",
@@ -152,7 +152,13 @@ def ray_cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    head = {
+        "num_cpus": 1,
+        "include_dashboard": False,
+        # Ray's own 15 would starve the runs beside whatever else is tested here at the same time
+        "_system_config": {"worker_niceness": 0},
+    }
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         cluster.second = cluster.add_node(num_cpus=1)
         yield cluster
