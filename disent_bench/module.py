@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from disent_bench.capture import Capture
 from disent_bench.forward import Pass, Rule
 from disent_bench.nets import build_network
 from disent_bench.objective import Objective, all_terms
+from disent_bench.parts import in_parts, in_parts_only
 from disent_bench.players import Optimizer, Played, check_needs, gather, play
 from disent_bench.registry import BOTTLENECKS
 from disent_bench.streams import Stream, seeded_apart
@@ -56,6 +58,11 @@ def resolve_precision(precision: str, device: torch.device | None = None) -> str
     if device is not None and device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "32"
+
+
+def _is_per_image(network: nn.Module) -> bool:
+    """Whether a network says that it treats images one by one (`disent_bench.registry.register_network`)."""
+    return bool(getattr(network, "per_image", False))
 
 
 class DisentModule(lightning.LightningModule):
@@ -187,22 +194,30 @@ class DisentModule(lightning.LightningModule):
 
     def features(self, images: Tensor) -> Tensor:
         """Return what the encoder makes of images ``(b, c, h, w)`` in [0, 1]."""
-        with self._autocast():
-            features: Tensor = self.encoder(images)
-        return features
+        return self._computed(self.encoder, lambda rows: (self.encoder(rows),), images)[0]
 
     def decode_logits(self, z: Tensor) -> Tensor:
         """Return logits of latents ``(b, latent)``, in float32; not for an objective without a decoder."""
-        assert self.decoder is not None
-        with self._autocast():
-            logits = self.decoder(z)
-        return logits.float()
+        return self._computed(self.decoder, lambda rows: (self.decoder(rows).float(),), z)[0]  # type: ignore[misc]
 
     def activations(self, z: Tensor) -> list[Tensor]:
         """Return what leaves each hidden layer of the decoder at latents ``(b, latent)``, in float32."""
-        with self._autocast():
-            layers = self.decoder.activations(z)  # type: ignore[union-attr, operator]
-        return [layer.float() for layer in layers]
+        layers: Callable[[Tensor], list[Tensor]] = self.decoder.activations  # type: ignore[union-attr, assignment]
+        return list(self._computed(self.decoder, lambda rows: tuple(layer.float() for layer in layers(rows)), z))
+
+    def _computed(
+        self, network: nn.Module | None, function: Callable[[Tensor], tuple[Tensor, ...]], rows: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Return what a function of a network makes of a batch; in parts, if that is the same."""
+        assert network is not None
+
+        def compute(rows: Tensor) -> tuple[Tensor, ...]:
+            with self._autocast():
+                return function(rows)
+
+        if _is_per_image(network):
+            return in_parts(compute, rows, network.parameters())
+        return compute(rows)
 
     def encode(self, images: Tensor) -> Tensor:
         """Return the codes that are scored, ``(b, latent)``: what the bottleneck says, mostly posterior means."""
@@ -248,12 +263,20 @@ class DisentModule(lightning.LightningModule):
 
     def play(self, p: Pass, optimizers: list[torch.optim.Optimizer]) -> list[Played]:
         """Let every player take a step on a pass; afterwards schedules stand at the next step."""
-        played = play(self.players, p, optimizers, self.step, self._shares_wanted())
+        with in_parts_only() if self._is_of_parts else nullcontext():
+            played = play(self.players, p, optimizers, self.step, self._shares_wanted())
         measured = self._measured(played)
         self.last = {name: value.detach() for name, value in measured.items() if isinstance(value, Tensor)}
         self.step += 1
         self.clock += 1
         return played
+
+    @property
+    def _is_of_parts(self) -> bool:
+        """Whether nearly all that a step computes is computed in parts of the batch."""
+        networks = [each for each in (self.encoder, self.decoder) if each is not None]
+        heavy = any(term.heavy for term in all_terms(self.objective))
+        return self.device.type == "cpu" and all(map(_is_per_image, networks)) and not heavy
 
     def _shares_wanted(self) -> bool:
         """Whether the shares of gradients are measured in the step to come: to be logged, or for a weight."""

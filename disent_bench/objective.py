@@ -46,12 +46,15 @@ class Term(nn.Module, metaclass=Configured):
             it shapes a decoder that another term has to fit to the data.
         on_host: whether the term, active, asks the device for values: it computes on the host, or decides there to skip
             a step. A step without such terms can be captured in a graph between two starts of terms.
+        heavy: whether it computes so much beside passes through encoder and decoder that torch's own threads pay for
+            it: with a large network of its own, or derivatives by `torch.func`.
     """
 
     section: ClassVar[str] = "terms"
     name: ClassVar[str] = ""
     needs: frozenset[str] = frozenset()
     on_host: ClassVar[bool] = False
+    heavy: ClassVar[bool] = False
     skipped: Tensor
 
     def __init__(

@@ -180,8 +180,10 @@ def register_network(name: str, *, paper: str = "", version: int = 1) -> Callabl
     ``(b, 2 * latent_dim)``, the decoder latents ``(b, latent_dim)`` to logits ``(b, c, h, w)``; it may be None. A
     function with an argument ``num_features`` is told how many features the bottleneck takes, and serves them all. A
     decoder with ``latent_norms() -> (latent_dim,)`` lets terms choose latents by their weight in it, one with
-    ``activations(z) -> layers`` shows them its hidden layers. What a network
-    cannot do, another size of image say, it refuses with a ValueError that says what it can.
+    ``activations(z) -> layers`` shows them its hidden layers. An encoder or decoder whose ``per_image`` is true treats
+    images one by one and draws nothing at random (no batch norm, no dropout): processors compute its batches in parts,
+    with the same numbers on any number of threads. What a network cannot do, another size of image say, it refuses with
+    a ValueError that says what it can.
 
     Raises:
         ValueError: as `Registry.register`.

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except argparse.ArgumentError as error:
         return complain(_hinted(one_line(error), sys.argv[1:] if arguments is None else arguments))
     try:
-        with _interruptible():
+        with _interruptible(), _limited_threads(given[given.verb].get("threads")):
             status = verb(given.verb)(given[given.verb])
         if sys.stdout is not None:  # as it is where it was closed
             sys.stdout.flush()
@@ -61,6 +61,30 @@ def _interruptible() -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
         take_unheeded()
+
+
+@contextmanager
+def _limited_threads(number: int | None) -> Iterator[None]:
+    """Let torch, scores and whatever is started here have so many threads, or as many as they would."""
+    if number is None:
+        yield
+        return
+    if number < 1:
+        raise ValueError(f"--threads is at least 1, not {number}")
+    told = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(number)
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        if told is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = told
 
 
 def _hinted(message: str, arguments: Sequence[str]) -> str:

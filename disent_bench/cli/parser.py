@@ -28,6 +28,7 @@ SHARED: dict[str, dict[str, Any]] = {
     },
     "--source": {"type": str, "help": "source of the images, for dsprites drawn (default) or official"},
     "--device": {"choices": ["auto", "cpu", "cuda", "mps"], "default": "auto", "help": "where to compute"},
+    "--threads": {"type": int, "metavar": "N", "help": "threads on the processor; else as many as it has cores"},
     "--set": {
         "action": "append",
         "nargs": "+",

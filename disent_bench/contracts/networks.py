@@ -46,6 +46,26 @@ def shapes_fit(name: str) -> None:
 
 
 @contract("network")
+def batches_can_be_computed_in_parts(name: str) -> None:
+    """If it says that it treats images one by one, it does, and draws no random numbers."""
+    side = side_of(name)
+    torch.manual_seed(0)
+    try:
+        networks = build_network(name, (1, side, side), 4)
+    except ValueError:
+        return
+    inputs = (torch.rand(5, 1, side, side), torch.randn(5, 4))
+    for network, rows in zip(networks, inputs, strict=True):
+        if network is None or not getattr(network, "per_image", False):
+            continue
+        state = torch.get_rng_state()
+        whole, parts = network(rows), torch.cat([network(rows[:2]), network(rows[2:])])
+        close = torch.allclose(whole, parts, rtol=1e-4, atol=1e-5)
+        require(close, "its per_image is true, but what it makes of an image depends on the others of the batch")
+        require(torch.equal(state, torch.get_rng_state()), "its per_image is true, but it draws random numbers")
+
+
+@contract("network")
 def one_seed_is_one_network(name: str) -> None:
     """One seed is one initial network."""
     side, states = side_of(name), []

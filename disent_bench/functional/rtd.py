@@ -4,9 +4,7 @@ Sources: Barannikov et al., "Representation Topology Divergence", ICML 2022 (bar
 al., "Disentanglement Learning via Topology", ICML 2024, and its code (loss).
 """
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from disent_bench.functional.cone_barcode import cone_pairs
 from disent_bench.functional.distances import euclidean_distances, scale_by_quantile
+from disent_bench.parts import side_by_side
 
 Form = Literal["min", "max"]
 Routing = Literal["exact", "official"]
@@ -50,12 +49,6 @@ class _Weighted(NamedTuple):
 @lru_cache(maxsize=16)
 def _edges(n: int) -> tuple[NDArray, NDArray]:
     return np.triu_indices(n, 1)
-
-
-@lru_cache(maxsize=1)
-def _pool(_process: int) -> ThreadPoolExecutor:
-    """Threads for the barcodes of one loss; made anew after a fork, which keeps no threads."""
-    return ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="barcode")
 
 
 def _check_distances(name: str, matrix: NDArray) -> None:
@@ -178,7 +171,7 @@ def _bar_entries(
         return small.entries[birth], np.where(in_large == 1, large.entries[death], read_from.entries[death])
 
     jobs = [_small_and_large(form, *pair) for form in forms for pair in (("a", "b"), ("b", "a"))]
-    results = list((_pool(os.getpid()).map if n >= _THREADS_PAY_FROM else map)(entries, jobs))
+    results = side_by_side(entries, jobs) if n >= _THREADS_PAY_FROM else [entries(job) for job in jobs]
     births, deaths = zip(*results, strict=True)
     return np.concatenate(births), np.concatenate(deaths)
 

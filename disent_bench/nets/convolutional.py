@@ -90,6 +90,8 @@ class Variant:
 class Encoder(nn.Module):
     """Maps images ``(b, c, side, side)`` in [0, 1] to features ``(b, num_features)``."""
 
+    per_image = True
+
     def __init__(self, variant: Variant, image_channels: int, latent_dim: int, num_features: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -113,6 +115,8 @@ class Encoder(nn.Module):
 
 class Decoder(nn.Module):
     """Maps latents ``(b, latent_dim)`` to Bernoulli logits ``(b, c, side, side)``."""
+
+    per_image = True
 
     def __init__(self, variant: Variant, image_channels: int, latent_dim: int) -> None:
         super().__init__()

@@ -20,6 +20,8 @@ KERNELS = ((3, 1), (3, 1), (4, 2))
 class Encoder(nn.Module):
     """Maps images ``(b, c, 64, 64)`` in [0, 1] to features ``(b, num_features)``: twelve convolutions, three layers."""
 
+    per_image = True
+
     def __init__(self, image_channels: int, num_features: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -61,6 +63,8 @@ class StyleBlock(nn.Module):
 
 class Decoder(nn.Module):
     """Maps latents ``(b, latent_dim)`` to Bernoulli logits ``(b, c, 64, 64)``: they style a learned constant."""
+
+    per_image = True
 
     def __init__(self, image_channels: int, latent_dim: int) -> None:
         super().__init__()

@@ -47,6 +47,8 @@ class ResidualBlock(nn.Module):
 class Encoder(nn.Module):
     """Maps images ``(b, c, 64, 64)`` in [0, 1] to features ``(b, num_features)``; it sees them in [-1, 1]."""
 
+    per_image = True
+
     def __init__(self, widths: tuple[int, ...], image_channels: int, num_features: int) -> None:
         super().__init__()
         stages: list[nn.Module] = []
@@ -83,6 +85,8 @@ class DoublingStage(nn.Module):
 
 class Decoder(nn.Module):
     """Maps latents ``(b, latent_dim)`` to Bernoulli logits ``(b, c, 64, 64)``: they modulate a learned constant."""
+
+    per_image = True
 
     def __init__(self, widths: tuple[int, ...], condition: int, image_channels: int, latent_dim: int) -> None:
         super().__init__()

@@ -56,6 +56,8 @@ class Discriminator(Term):
         beta2: of the network's Adam.
     """
 
+    heavy = True
+
     def __init__(
         self,
         *,

@@ -28,6 +28,8 @@ class Isometry(Term):
             two backward passes a probe.
     """
 
+    heavy = True
+
     def __init__(self, *, side: Side = "decoder", num_probes: int = 1, subset: int = 16, **common: Any) -> None:
         super().__init__(**common)
         choose("side", side, ("decoder", "encoder"))

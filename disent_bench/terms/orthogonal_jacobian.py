@@ -29,6 +29,7 @@ class OrthogonalJacobian(Term):
     """
 
     needs = frozenset({"decoder", "fitted"})
+    heavy = True
 
     def __init__(self, *, num_probes: int = 2, subset: int | None = 16, **common: Any) -> None:
         super().__init__(**common)

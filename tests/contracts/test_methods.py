@@ -12,6 +12,7 @@ from disent_bench.config.resolve import resolve
 from disent_bench.contracts.methods import short
 from disent_bench.module import DisentModule
 from disent_bench.objective import all_terms
+from disent_bench.parts import SMALLEST
 from disent_bench.registry import METHODS
 from disent_bench.runs.model import build_module
 
@@ -68,3 +69,31 @@ def test_any_regulariser_fits_any_base_or_says_why_not(base: str, regulariser: s
 @pytest.mark.parametrize("name", [n for n in NAMES if METHODS[n].factory.__module__.startswith("disent_bench.")])
 def test_a_method_of_the_library_names_its_source(name: str) -> None:
     assert METHODS[name].paper
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not is_module(name)])
+def test_a_step_gives_the_same_weights_on_any_number_of_threads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole: list[bool] = []
+    active = torch._C._are_functorch_transforms_active
+    monkeypatch.setattr(torch._C, "_are_functorch_transforms_active", lambda: whole.append(active()) or whole[-1])
+    torch.manual_seed(3)
+    images = torch.rand(2, 2 * SMALLEST, 1, 64, 64).round()
+    config, before, weights = short(name), torch.get_num_threads(), []
+    for threads in (1, 2, 4):
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        module = build_module(config, (1, 64, 64), 1000)
+        assert isinstance(module, DisentModule)
+        module.step = 1
+        torch.manual_seed(0)
+        second = images[1] if module.needs & {"second", "pair"} else None
+        module.play(module.run_pass(images[0], second), module.configure_optimizers())
+        assert torch.get_num_threads() == threads
+        weights.append([each.detach().clone() for each in module.parameters()])
+    torch.set_num_threads(before)
+    assert whole, "batches come to be computed in parts"
+    # what torch.func differentiates is computed by torch's threads, which sum in another order
+    exact = 0.0 if not any(whole) else 1e-2
+    for others in weights[1:]:
+        for mine, other in zip(weights[0], others, strict=True):
+            torch.testing.assert_close(mine, other, rtol=exact, atol=exact)

@@ -22,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add what the verb takes."""
     add_choice(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    shared(parser, "--data-dir", "--device")
+    shared(parser, "--data-dir", "--device", "--threads")
 
 
 def main(given: Namespace) -> int:

@@ -20,7 +20,7 @@ DESCRIPTION = (
 def add_arguments(parser: ArgumentParser) -> None:
     """Add what the verb takes."""
     parser.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="folder of a run")
-    shared(parser, "--data-dir", "--device")
+    shared(parser, "--data-dir", "--device", "--threads")
 
 
 def main(given: Namespace) -> int:

@@ -26,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="NAME",
         help="where curves go beside metrics.jsonl: tensorboard (the default), csv, wandb or mlflow; may be repeated",
     )
-    shared(parser, "--set", "--plugin", "--runs", "--data-dir", "--source", "--device")
+    shared(parser, "--set", "--plugin", "--runs", "--data-dir", "--source", "--device", "--threads")
 
 
 def main(given: Namespace) -> int:

@@ -21,7 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add what the verb takes."""
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUNS", help="folder of a run, or of many")
     parser.add_argument("--protocol", type=str, help="the protocol whose scores to take; the run's own if left out")
-    shared(parser, "--set", "--data-dir", "--device")
+    shared(parser, "--set", "--data-dir", "--device", "--threads")
 
 
 def main(given: Namespace) -> int:

@@ -9,8 +9,10 @@ import numpy as np
 
 
 def available_cpus() -> int:
-    """CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPUs that this process may use: those that the system gives it, and no more than ``OMP_NUM_THREADS`` says."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return min(cpus, max(1, int(told))) if told.isdigit() else cpus
 
 
 @cache
