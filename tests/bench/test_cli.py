@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,8 @@ def test_bad_overrides_are_refused(words: list[str]) -> None:
         (["run", "--method", "vae", "--set", "stpes=3"], "did you mean 'steps'"),
         (["run", "--method", "vae", "--plugin", "nowhere.py"], "plugin 'nowhere.py' is not a file"),
         (["run", "--method", "vae", "--source", "nowhere", "--dataset", "toy_grid"], "has no source 'nowhere'"),
+        (["run", "--method", "vae", "--threads", "0"], "--threads is at least 1, not 0"),
+        (["run", "--method", "vae", "--threads", "two"], "--threads is a whole number, not two"),
         (["run", "--method", "beta_vae", "--set", "beta=6"], "did you mean 'methods.beta_vae.beta'?"),
         (["run", "--method", "vae", "--set", "batch_size=1000000000000"], "batch_size is at most 1000000"),
         (["run", "--method", "vae", "--set", "scores.scores=mig"], "is a list of names such as [mig, dci], not 'mig'"),
@@ -149,6 +152,22 @@ def test_run_status_and_leaderboard(tmp_path: Path, data_dir: Path, capsys: pyte
     assert "vae" in out
     call("leaderboard", "--runs", runs, "--format", "csv", "--output", output, capsys=capsys)
     assert "mig_mean" in output.read_text()
+
+
+def test_threads_change_no_number(tmp_path: Path, data_dir: Path) -> None:
+    words = ["run", "--method", "beta_tcvae", "--dataset", "toy_grid", "--data-dir", str(data_dir)]
+    words += ["--set", "steps=5", "log_every=1", "evaluate_every=0", "scores.scores=[mig]", "scores.num_train=200"]
+    before, logs, threads = (torch.get_num_threads(), os.environ["OMP_NUM_THREADS"]), [], []
+    for number in ("1", "3"):
+        assert main([*words, "--threads", number, "--runs", str(tmp_path / number)]) == 0
+        (result,) = (tmp_path / number).rglob("result.json")
+        threads.append(json.loads(result.read_text())["environment"]["threads"])
+        lines = [json.loads(line) for line in result.with_name("metrics.jsonl").read_text().splitlines()]
+        logs.append([line["loss"] for line in lines if "loss" in line])
+    assert threads == [1, 3]
+    assert (torch.get_num_threads(), os.environ["OMP_NUM_THREADS"]) == before
+    assert logs[0] == logs[1]
+    assert len(logs[0]) == 5
 
 
 @pytest.mark.parametrize("ending", [".npy", ".npz", ".csv", ".pt"])
