@@ -27,7 +27,8 @@ from disent_bench.runs.stop import Interrupted, Stop
 
 Encode = Callable[[NDArray[np.int64]], Any]
 
-# Images at a time, on a CPU and elsewhere: activations of few images stay in the cache.
+# Images at a time: on a CPU those of a few parts, or so few that their activations stay in the cache; elsewhere.
+ENCODE_BATCH_PARTS = 128
 ENCODE_BATCH_CPU = 32
 ENCODE_BATCH = 512
 
@@ -120,7 +121,10 @@ def _log(loggers: Sequence[Logger], scores: Mapping[str, float], step: int) -> N
 
 
 def _batch(module: LightningModule) -> int:
-    return ENCODE_BATCH_CPU if module.device.type == "cpu" else ENCODE_BATCH
+    if module.device.type != "cpu":
+        return ENCODE_BATCH
+    in_parts = getattr(getattr(module, "encoder", None), "per_image", False)
+    return ENCODE_BATCH_PARTS if in_parts else ENCODE_BATCH_CPU
 
 
 def _text(result: SuiteResult) -> str:
