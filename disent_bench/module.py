@@ -19,7 +19,7 @@ from disent_bench.capture import Capture
 from disent_bench.forward import Pass, Rule
 from disent_bench.nets import build_network
 from disent_bench.objective import Objective, all_terms
-from disent_bench.parts import in_parts, in_parts_only
+from disent_bench.parts import in_parts, in_parts_only, rows_for
 from disent_bench.players import Optimizer, Played, check_needs, gather, play
 from disent_bench.registry import BOTTLENECKS
 from disent_bench.streams import Stream, seeded_apart
@@ -134,6 +134,7 @@ class DisentModule(lightning.LightningModule):
         self.players = gather(objective, networks, settings.of_optimizer)
         self._players = nn.ModuleList(self.players)  # so that their state is saved and moved
         self.noise_of_second = Stream("second batch")
+        self._rows_of_part = rows_for(*image_shape[1:])
         self.n_train = n_train
         self.log_every = log_every
         self.gradient_shares = gradient_shares
@@ -216,7 +217,7 @@ class DisentModule(lightning.LightningModule):
                 return function(rows)
 
         if _is_per_image(network):
-            return in_parts(compute, rows, network.parameters())
+            return in_parts(compute, rows, network.parameters(), self._rows_of_part)
         return compute(rows)
 
     def encode(self, images: Tensor) -> Tensor:

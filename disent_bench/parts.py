@@ -20,15 +20,19 @@ from torch.autograd import Function, forward_ad
 T = TypeVar("T")
 Layers = tuple[Tensor, ...]
 
-SMALLEST = 16
-"""Rows of a part, at least: with fewer, starting a layer takes as long as computing it."""
+ROWS = 16
+"""Images of 64x64 in a part, or more: with fewer, starting a layer takes as long as computing it."""
+FEWEST = 4
+"""Rows of a part, or more, where a short batch is divided in two all the same."""
 MOST = 16
 """Parts that have gradients, which are summed one by one."""
 
 _threads: ContextVar[int | None] = ContextVar("threads of side_by_side, if not torch's", default=None)
 
 
-def in_parts(function: Callable[[Tensor], Layers], rows: Tensor, parameters: Iterable[Tensor]) -> Layers:
+def in_parts(
+    function: Callable[[Tensor], Layers], rows: Tensor, parameters: Iterable[Tensor], rows_of_part: int = ROWS
+) -> Layers:
     """Return ``function(rows)``, computed part by part on a processor's cores; gradients of every order are exact.
 
     How a batch is divided depends on its length alone, and each part is computed by one thread: values and gradients
@@ -41,8 +45,9 @@ def in_parts(function: Callable[[Tensor], Layers], rows: Tensor, parameters: Ite
         function: maps ``(b, ...)`` to one or more ``(b, ...)``, each row by itself, without random numbers.
         rows: ``(b, ...)``.
         parameters: all others that the result depends on.
+        rows_of_part: as many, or more; fewer pay for larger images (`rows_for`).
     """
-    number = len(rows) // SMALLEST
+    number = max(len(rows) // rows_of_part, min(2, len(rows) // FEWEST))
     transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
     if number < 2 or rows.device.type != "cpu" or transformed:
         return function(rows)
@@ -52,6 +57,11 @@ def in_parts(function: Callable[[Tensor], Layers], rows: Tensor, parameters: Ite
         result: Layers = _InParts.apply(function, min(number, MOST), rows, *learned)
         return result
     return _joined(side_by_side(partial(_with_grad, function, enabled=False), rows.tensor_split(number)))
+
+
+def rows_for(height: int, width: int) -> int:
+    """Return how many images of a size make a part that takes as long as `ROWS` of 64x64, or less."""
+    return max(1, min(ROWS, ROWS * 64 * 64 // (height * width)))
 
 
 def side_by_side(work: Callable[[T], Any], items: Sequence[T]) -> list[Any]:

@@ -12,7 +12,7 @@ from disent_bench.config.resolve import resolve
 from disent_bench.contracts.methods import short
 from disent_bench.module import DisentModule
 from disent_bench.objective import all_terms
-from disent_bench.parts import SMALLEST
+from disent_bench.parts import ROWS
 from disent_bench.registry import METHODS
 from disent_bench.runs.model import build_module
 
@@ -77,7 +77,7 @@ def test_a_step_gives_the_same_weights_on_any_number_of_threads(name: str, monke
     active = torch._C._are_functorch_transforms_active
     monkeypatch.setattr(torch._C, "_are_functorch_transforms_active", lambda: whole.append(active()) or whole[-1])
     torch.manual_seed(3)
-    images = torch.rand(2, 2 * SMALLEST, 1, 64, 64).round()
+    images = torch.rand(2, 2 * ROWS, 1, 64, 64).round()
     config, before, weights = short(name), torch.get_num_threads(), []
     for threads in (1, 2, 4):
         torch.set_num_threads(threads)

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from disent_bench.parts import SMALLEST, in_parts, side_by_side
+from disent_bench.parts import MOST, ROWS, in_parts, rows_for, side_by_side
 
-LONG = 2 * SMALLEST + 5
+LONG = 2 * ROWS + 5
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def batch(rows: int = LONG) -> Tensor:
     return torch.randn(rows, 3, dtype=torch.float64, requires_grad=True)
 
 
-@given(rows=st.integers(1, 5 * SMALLEST), learned=st.booleans(), wanted=st.booleans())
+@given(rows=st.integers(1, 5 * ROWS), learned=st.booleans(), wanted=st.booleans())
 @settings(max_examples=30, deadline=None)
 def test_values_and_gradients_are_those_of_the_whole(rows: int, learned: bool, wanted: bool) -> None:
     net, x = network().requires_grad_(learned), batch(rows).detach().requires_grad_(wanted)
@@ -135,6 +135,28 @@ def test_no_gradient_within_no_grad_and_within_inference_mode() -> None:
         torch.testing.assert_close(found, net(x).detach(), rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.parametrize(
+    ("rows", "sizes"), [(7, [7]), (8, [4, 4]), (31, [16, 15]), (64, [16] * 4), (1000, [63] * 8 + [62] * 8)]
+)
+def test_how_a_batch_is_divided_depends_on_its_length_alone(rows: int, sizes: list[int]) -> None:
+    net, x, seen = network(), batch(rows), []
+
+    def count(part: Tensor) -> tuple[Tensor]:
+        seen.append(len(part))
+        return (net(part),)
+
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        in_parts(count, x, net.parameters())
+        assert sorted(seen, reverse=True) == sizes
+        seen.clear()
+    assert len(sizes) <= MOST
+
+
+def test_larger_images_make_smaller_parts() -> None:
+    assert [rows_for(side, side) for side in (32, 64, 128, 256, 1024)] == [16, 16, 4, 1, 1]
+
+
 def test_an_error_in_a_part_is_raised() -> None:
     net, x = network(), batch()
 
@@ -173,9 +195,10 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
 
 
 FAULTS = """
-import resource, sys, torch
+import ctypes, resource, sys, torch
 from disent_bench.parts import keep_freed_memory
 torch.set_num_threads(1)
+ctypes.CDLL(None).mallopt(-3, 1 << 17)  # glibc's threshold as it is at first, before it adapts to what was freed
 if sys.argv[1:] == ["kept"]:
     keep_freed_memory()
 def faults():
