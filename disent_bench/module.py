@@ -19,7 +19,7 @@ from disent_bench.capture import Capture
 from disent_bench.forward import Pass, Rule
 from disent_bench.nets import build_network
 from disent_bench.objective import Objective, all_terms
-from disent_bench.parts import in_parts, in_parts_only, rows_for
+from disent_bench.parts import in_parts, in_parts_only, is_per_image, rows_for
 from disent_bench.players import Optimizer, Played, check_needs, gather, play
 from disent_bench.registry import BOTTLENECKS
 from disent_bench.streams import Stream, seeded_apart
@@ -58,11 +58,6 @@ def resolve_precision(precision: str, device: torch.device | None = None) -> str
     if device is not None and device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "32"
-
-
-def _is_per_image(network: nn.Module) -> bool:
-    """Whether a network says that it treats images one by one (`disent_bench.registry.register_network`)."""
-    return bool(getattr(network, "per_image", False))
 
 
 class DisentModule(lightning.LightningModule):
@@ -216,7 +211,7 @@ class DisentModule(lightning.LightningModule):
             with self._autocast():
                 return function(rows)
 
-        if _is_per_image(network):
+        if is_per_image(network):
             return in_parts(compute, rows, network.parameters(), self._rows_of_part)
         return compute(rows)
 
@@ -277,7 +272,7 @@ class DisentModule(lightning.LightningModule):
         """Whether nearly all that a step computes is computed in parts of the batch."""
         networks = [each for each in (self.encoder, self.decoder) if each is not None]
         heavy = any(term.heavy for term in all_terms(self.objective))
-        return self.device.type == "cpu" and all(map(_is_per_image, networks)) and not heavy
+        return self.device.type == "cpu" and all(map(is_per_image, networks)) and not heavy
 
     def _shares_wanted(self) -> bool:
         """Whether the shares of gradients are measured in the step to come: to be logged, or for a weight."""

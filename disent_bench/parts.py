@@ -59,6 +59,11 @@ def in_parts(
     return _joined(side_by_side(partial(_with_grad, function, enabled=False), rows.tensor_split(number)))
 
 
+def is_per_image(network: object) -> bool:
+    """Whether a network says that it treats images one by one (`disent_bench.registry.register_network`)."""
+    return bool(getattr(network, "per_image", False))
+
+
 def rows_for(height: int, width: int) -> int:
     """Return how many images of a size make a part that takes as long as `ROWS` of 64x64, or less."""
     return max(1, min(ROWS, ROWS * 64 * 64 // (height * width)))

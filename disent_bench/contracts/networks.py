@@ -6,6 +6,7 @@ import torch
 
 from disent_bench.contracts.contract import BrokenError, contract, require
 from disent_bench.nets import build_network
+from disent_bench.parts import is_per_image
 
 SIDES = (64, 32, 128, 256)
 
@@ -56,7 +57,7 @@ def batches_can_be_computed_in_parts(name: str) -> None:
         return
     inputs = (torch.rand(5, 1, side, side), torch.randn(5, 4))
     for network, rows in zip(networks, inputs, strict=True):
-        if network is None or not getattr(network, "per_image", False):
+        if network is None or not is_per_image(network):
             continue
         state = torch.get_rng_state()
         whole, parts = network(rows), torch.cat([network(rows[:2]), network(rows[2:])])

@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 
 from disent_bench.forward import Pass
 from disent_bench.objective import Objective, Term
-from disent_bench.parts import in_parts
+from disent_bench.parts import in_parts, rows_for
 from disent_bench.players import Optimizer, Player
 from disent_bench.registry import register_term
 
@@ -46,7 +46,8 @@ class ImageDiscriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return one logit for each image, ``(b,)``: positive for a reconstruction."""
-        return in_parts(lambda rows: (self.layers(rows)[:, 0],), images, self.layers.parameters())[0]
+        rows_of_part = rows_for(*images.shape[2:])
+        return in_parts(lambda rows: (self.layers(rows)[:, 0],), images, self.layers.parameters(), rows_of_part)[0]
 
 
 @register_term("image_discriminator", paper="arXiv:2303.01384")

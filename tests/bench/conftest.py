@@ -18,7 +18,7 @@ import torch
 
 import disent_bench as db
 from disent_bench.cli.main import main
-from disent_bench.registry import METHODS, TERMS
+from disent_bench.registry import METHODS, NETWORKS, TERMS
 from disent_bench.runs.folder import find_runs
 from disent_bench.runs.result import Failure, Result
 
@@ -80,7 +80,7 @@ def forget_plugins() -> Callable[[pytest.MonkeyPatch], None]:
     """Leave the registries, at the end of a patch, as they are now."""
 
     def forget(patch: pytest.MonkeyPatch) -> None:
-        for registry in (METHODS, TERMS):
+        for registry in (METHODS, NETWORKS, TERMS):
             patch.setattr(registry, "_entries", {entry.name: entry for entry in registry.entries()})
 
     return forget

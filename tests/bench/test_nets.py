@@ -4,11 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from disent_bench.contracts.contract import BrokenError
+from disent_bench.contracts.networks import batches_can_be_computed_in_parts
 from disent_bench.module import resolve_precision
 from disent_bench.nets import build_network
 from disent_bench.nets.hsu2023 import StyleBlock
 from disent_bench.nets.hsu2024 import ResidualBlock
-from disent_bench.registry import NETWORKS
+from disent_bench.registry import NETWORKS, register_network
 
 
 def count(module: torch.nn.Module) -> int:
@@ -154,3 +156,20 @@ def test_a_style_scales_and_shifts_by_nothing_negative() -> None:
 def test_networks_of_one_size_say_so(name: str) -> None:
     with pytest.raises(ValueError, match="takes 64x64 images, not 32x32; set image_size=64"):
         build_network(name, (1, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"), [(nn.BatchNorm1d(8), "depends on the others"), (nn.Dropout(), "depends on|draws random")]
+)
+@pytest.mark.usefixtures("forgetting")
+def test_a_network_that_wrongly_says_per_image_is_found_out(layer: nn.Module, reason: str) -> None:
+    @register_network("mistaken")
+    def build(image_shape: tuple[int, int, int], latent_dim: int) -> tuple[nn.Module, None]:
+        """Features that depend on the batch, or on chance."""
+        encoder = nn.Sequential(nn.Flatten(), nn.LazyLinear(8), layer, nn.LazyLinear(2 * latent_dim))
+        encoder.per_image = True  # type: ignore[assignment]
+        encoder(torch.rand(2, *image_shape))
+        return encoder, None
+
+    with pytest.raises(BrokenError, match=reason):
+        batches_can_be_computed_in_parts("mistaken")

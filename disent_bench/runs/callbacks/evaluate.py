@@ -19,6 +19,7 @@ from lightning.pytorch.loggers import Logger
 from numpy.typing import NDArray
 from torch import Tensor
 
+from disent_bench.parts import is_per_image
 from disent_bench.runs.callbacks.checkpoint import undisturbed
 from disent_bench.runs.callbacks.providers import image_providers
 from disent_bench.runs.exact import full_float32
@@ -27,7 +28,7 @@ from disent_bench.runs.stop import Interrupted, Stop
 
 Encode = Callable[[NDArray[np.int64]], Any]
 
-# Images at a time: on a CPU those of a few parts, or so few that their activations stay in the cache; elsewhere.
+# Images at a time: on a CPU several parts, or so few that their activations stay in the cache; on other devices more.
 ENCODE_BATCH_PARTS = 128
 ENCODE_BATCH_CPU = 32
 ENCODE_BATCH = 512
@@ -123,8 +124,7 @@ def _log(loggers: Sequence[Logger], scores: Mapping[str, float], step: int) -> N
 def _batch(module: LightningModule) -> int:
     if module.device.type != "cpu":
         return ENCODE_BATCH
-    in_parts = getattr(getattr(module, "encoder", None), "per_image", False)
-    return ENCODE_BATCH_PARTS if in_parts else ENCODE_BATCH_CPU
+    return ENCODE_BATCH_PARTS if is_per_image(getattr(module, "encoder", None)) else ENCODE_BATCH_CPU
 
 
 def _text(result: SuiteResult) -> str:
