@@ -76,6 +76,17 @@ class Stop:
             for number, handler in self._before.items():
                 signal.signal(number, handler)
 
+    def hold(self) -> None:
+        """Keep signals for `number` from here on, and hear them alone until they come.
+
+        Lightning puts its own handler before ours when a fit begins. It ends the fit after the step in which SIGTERM
+        came, also where the step's state is not saved: a signal that came after the step's last callback.
+        """
+        self.holding = True
+        if self._before and self.number is None:
+            for number in SIGNALS:
+                signal.signal(number, self._hear)
+
     @contextmanager
     def released(self) -> Iterator[None]:
         """Let a signal raise `Interrupted` within, also one that came before."""

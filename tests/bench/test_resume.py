@@ -16,7 +16,10 @@ import pytest
 import torch
 
 from disent_bench import load_run
+from disent_bench.config.resolve import resolve
+from disent_bench.runs.callbacks.checkpoint import AtomicCheckpoint, read_checkpoint
 from disent_bench.runs.stop import Interrupted, Stop
+from disent_bench.runs.train import run
 
 STEPS = 30
 SETTINGS = [
@@ -31,6 +34,8 @@ SETTINGS = [
     "scores.num_train=300",
     "scores.num_test=200",
 ]
+
+SHORT = {"steps": 5, "batch_size": 8, "scores.scores": ["mig"], "scores.num_train": 200, "evaluate_every": 0}
 
 
 def command(runs: Path, data_dir: Path, *more: str, method: str = "topdis") -> list[str]:
@@ -306,3 +311,26 @@ def test_a_signal_that_was_swallowed_ends_the_next_run_and_no_other() -> None:
         pytest.fail("it went on")
     with Stop().listening():
         pass
+
+
+@pytest.mark.parametrize("last", [1, 3])
+def test_a_signal_while_a_step_is_saved_stops_after_the_next_step(
+    last: int, tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning's own handler ended the training there, and the run counted as failed."""
+    save = AtomicCheckpoint.save_checkpoint
+    config = resolve("vae", "toy_grid", "quick", overrides={**SHORT, "checkpoint_every": last})
+
+    def interrupted(self: AtomicCheckpoint, *args: Any, **kwargs: Any) -> None:
+        save(self, *args, **kwargs)
+        if signal.getsignal(signal.SIGTERM) not in handlers:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    handlers = [signal.getsignal(signal.SIGTERM)]
+    monkeypatch.setattr(AtomicCheckpoint, "save_checkpoint", interrupted)
+    outcome = run(config, 0, runs=tmp_path, data_dir=data_dir, say=lambda line: None)
+    assert (outcome.status, outcome.reason) == ("interrupted", f"SIGTERM at step {last + 1}")
+    assert read_checkpoint(outcome.folder / "last.ckpt")["callbacks"]["Checkpoint"]["batches"] == last + 1
+    assert [signal.getsignal(signal.SIGTERM)] == handlers
+    monkeypatch.setattr(AtomicCheckpoint, "save_checkpoint", save)
+    assert run(config, 0, runs=tmp_path, data_dir=data_dir, say=lambda line: None).status == "done"

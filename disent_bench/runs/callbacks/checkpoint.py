@@ -116,7 +116,7 @@ class Checkpoint(Callback):
         """Restore random states; from here on a signal waits for the end of a step."""
         if self._random is not None:
             set_random_state(self._random)
-        self.stop.holding = True
+        self.stop.hold()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
