@@ -78,6 +78,13 @@ docs: .venv/installed
 lint: .venv/installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/deptry .
 
+# measures, and rewrites the tables of docs; make benchmark BENCHMARKS=rtd measures that alone
+BENCHMARKS = $(filter-out gpu peers report,$(basename $(notdir $(wildcard benchmarks/*.py))))
 benchmark: .venv/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark]'
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps disent
+	@for name in $(BENCHMARKS); do \
+	  echo "== benchmarks/$$name.py"; \
+	  $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; \
+	done
+	@$(BIN)/python benchmarks/report.py

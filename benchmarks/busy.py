@@ -1,12 +1,11 @@
 """A training step beside other processes: busy loops, and a second training.
 
-    python benchmarks/busy.py [--methods beta_tcvae topdis] [--loops 0 1 2 3] [--seconds 10] [--turns 3] [--threads N]
+    python benchmarks/busy.py [--methods beta_tcvae topdis] [--loops 0 1 2 3] [--seconds 5] [--turns 3] [--threads N]
 
 Each number is a process of its own, which trains for so many seconds once it has warmed up; the table holds medians of
-the turns, in milliseconds a step, with the smallest and largest. Batches of 64 images of 64x64x1, network roth2023.
+the turns, in milliseconds a step. Batches of 64 images of 64x64x1, network roth2023.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -14,8 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
 
-from rich.console import Console
-from rich.table import Table
+from report import Report, Spread, arguments
 
 CHILD = """
 import disent_bench  # before torch, as the command line does
@@ -62,15 +60,18 @@ def beside(loops: int) -> Iterator[None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--methods", nargs="+", default=["beta_tcvae", "topdis"])
     parser.add_argument("--loops", nargs="+", type=int, default=[0, 1, 2, 3])
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--threads", type=int, help="as OMP_NUM_THREADS; else as many as there are cores")
     given = parser.parse_args()
     if given.threads:
         os.environ["OMP_NUM_THREADS"] = str(given.threads)
+    if given.smallest:
+        given.methods, given.loops, given.seconds, given.turns = ["beta_tcvae"], [0, 1], 0.1, 1
+    report = Report(__file__, given, "torch")
     found: dict[tuple[str, str], list[float]] = {}
     for _ in range(given.turns):
         for method in given.methods:
@@ -80,12 +81,11 @@ def main() -> None:
                 found.setdefault((method, f"{loops} busy loops"), []).append(taken)
             both = [training(method, given.seconds) for _ in range(2)]
             found.setdefault((method, "another training"), []).extend(milliseconds(each) for each in both)
-    table = Table("method", "beside", "ms", "smallest", "largest", "times alone", title=f"{os.cpu_count()} cores")
+    report.table("busy", "method", "beside", "ms a step", "times alone")
     for (method, where), values in found.items():
         alone = median(found[method, f"{given.loops[0]} busy loops"])
-        spread = (f"{min(values):.1f}", f"{max(values):.1f}")
-        table.add_row(method, where, f"{median(values):.1f}", *spread, f"{median(values) / alone:.2f}")
-    Console(width=100).print(table)
+        report.row("busy", method, where, Spread.of(values), median(values) / alone)
+    report.close()
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ python benchmarks/data.py
 from __future__ import annotations
 
 import itertools
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -16,8 +14,7 @@ import disent_datasets as dd
 import numpy as np
 import torch
 from disent_datasets.datamodule import DisentDataModule
-from rich.console import Console
-from rich.table import Table
+from report import Report, Spread, arguments, seconds_each
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 BATCH = 64
@@ -39,13 +36,7 @@ class OneByOne(Dataset[torch.Tensor]):
         return torch.from_numpy(self.images[index]).permute(2, 0, 1)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def images_per_second(batches: Iterable[object], steps: int) -> float:
+def images_per_second(batches: Iterable[object], steps: int) -> Spread:
     stream = iter(batches)
     next(stream)
 
@@ -53,7 +44,11 @@ def images_per_second(batches: Iterable[object], steps: int) -> float:
         for _ in itertools.islice(stream, steps):
             pass
 
-    return steps * BATCH / statistics.median(seconds(take) for _ in range(REPEATS))
+    return Spread.of([steps * BATCH / seconds for seconds in seconds_each(take, REPEATS)])
+
+
+def once(work: Callable[[], object]) -> float:
+    return seconds_each(work, 1)[0]
 
 
 def draw_everything() -> None:
@@ -68,27 +63,28 @@ def peer(images: np.ndarray, workers: int) -> DataLoader[torch.Tensor]:
 
 
 def main() -> None:
-    drawing = Table("drawing 737,280 images", "seconds")
-    drawing.add_row("first call (numba compiles, or reads its cache)", f"{seconds(draw_everything):.1f}")
-    drawing.add_row("again", f"{seconds(draw_everything):.1f}")
-    speed = Table("batches of 64, uint8 64 x 64 x 1", "images/s", "times the plain loader")
+    given = arguments(__doc__).parse_args()
+    report = Report(__file__, given, "torch", "numpy", "numba")
+    report.table("drawing", "all 737,280 dSprites", "seconds")
+    report.row("drawing", "draw, first call (numba compiles, or reads its cache)", once(draw_everything))
+    report.row("drawing", "draw again", once(draw_everything))
+    some = 20 if given.smallest else 200
     with tempfile.TemporaryDirectory() as folder:
-        made = seconds(lambda: dd.prepare("dsprites", data_dir=folder))
-        drawing.add_row("drawn, hashed, stored and read back", f"{made:.1f}")
-        loaded = seconds(lambda: dd.load("dsprites", data_dir=folder))
-        drawing.add_row("loaded again, SHA-256 compared", f"{loaded:.1f}")
+        report.row("drawing", "draw, hash, store, read back", once(lambda: dd.prepare("dsprites", data_dir=folder)))
+        report.row("drawing", "load, SHA-256 compared", once(lambda: dd.load("dsprites", data_dir=folder)))
         plain = dd.load("dsprites", data_dir=folder).images(np.arange(PLAIN))
-        rates = {
-            "plain DataLoader": images_per_second(peer(plain, workers=0), 200),
-            "plain DataLoader, 2 workers": images_per_second(peer(plain, workers=2), 200),
-            "DisentDataModule, host": images_per_second(ours(Path(folder), False), 2000),
-            "DisentDataModule, host, second batch": images_per_second(ours(Path(folder), True), 2000),
+        report.table("batches", f"batches of {BATCH}, 64x64x1, uint8", "images/s", "times the plain loader")
+        peers = {
+            "plain DataLoader": images_per_second(peer(plain, workers=0), some),
+            "plain DataLoader, 2 workers": images_per_second(peer(plain, workers=2), some),
         }
-    for name, rate in rates.items():
-        speed.add_row(name, f"{rate:,.0f}", f"{rate / rates['plain DataLoader']:.1f}")
-    console = Console()
-    console.print(drawing)
-    console.print(speed)
+        own = {
+            "DisentDataModule, host": images_per_second(ours(Path(folder), False), 10 * some),
+            "DisentDataModule, host, second batch": images_per_second(ours(Path(folder), True), 10 * some),
+        }
+    for name, rate in {**peers, **own}.items():
+        report.row("batches", name, rate, rate.median / peers["plain DataLoader"].median)
+    report.close()
 
 
 def ours(folder: Path, second: bool) -> Iterable[object]:

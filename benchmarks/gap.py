@@ -1,14 +1,13 @@
 """How much of a batch's distortion the Gromov-Monge gap sees while a VAE trains, by the search for a better coupling.
 
-    python benchmarks/gap.py [--dataset dsprites] [--method beta_tcvae] [--steps 0 500 2000] [--batches 4]
+    python benchmarks/gap.py [--datasets dsprites ...] [--method beta_tcvae] [--steps 0 500 2000] [--batches 4]
 
-Each row is a number of steps and a side; each column the mean over batches of 64, in thousandths, of the distortion,
-and of the gap: as it is trained with by default; with a sharper epsilon; at the entropic plan alone, blurred; against
-exchanges of two points until none helps; and against POT's conditional gradient from the map. The gap is the supremum
-over couplings, so of those bounded by 0 the largest is nearest to the truth.
+Each row is a data set, a number of steps and a side; each column the mean over batches of 64, in thousandths, of the
+distortion, and of the gap: as it is trained with by default; with a sharper epsilon; at the entropic plan alone,
+blurred; against exchanges of two points until none helps; and against POT's conditional gradient from the map. The gap
+is the supremum over couplings, so of those bounded by 0 the largest is nearest to the truth.
 """
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +15,7 @@ import numpy as np
 import ot
 import torch
 from disent_datasets import DisentDataModule
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
+from report import Report, arguments
 from torch import Tensor
 
 from disent_bench.config.resolve import resolve
@@ -56,34 +53,26 @@ def conditional_gradient(x: Tensor, y: Tensor) -> float:
 
 SEARCHES: dict[str, Callable[[Tensor, Tensor], float]] = {
     "distortion": lambda x, y: distortion(cost_matrix(x), cost_matrix(y)).item(),
-    "best 0.01": lambda x, y: gromov_monge_gap(x, y).item(),
-    "best 0.001": lambda x, y: gromov_monge_gap(x, y, epsilon=0.001).item(),
-    "product 0.01": lambda x, y: gromov_monge_gap(x, y, init="product").item(),
-    "product 0.1": lambda x, y: gromov_monge_gap(x, y, epsilon=0.1, init="product").item(),
-    "exchanges": exchanges,
+    "default": lambda x, y: gromov_monge_gap(x, y).item(),
+    "epsilon .001": lambda x, y: gromov_monge_gap(x, y, epsilon=0.001).item(),
+    "product, .01": lambda x, y: gromov_monge_gap(x, y, init="product").item(),
+    "product, .1": lambda x, y: gromov_monge_gap(x, y, epsilon=0.1, init="product").item(),
+    "exchanges of two points": exchanges,
     "POT": conditional_gradient,
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", default="dsprites")
-    parser.add_argument("--method", default="beta_tcvae")
-    parser.add_argument("--steps", type=int, nargs="+", default=[0, 500, 2000])
-    parser.add_argument("--batches", type=int, default=4)
-    parser.add_argument("--data-dir", type=Path)
-    given = parser.parse_args()
-    last = max(given.steps)
-    data = DisentDataModule(given.dataset, seed=0, data_dir=given.data_dir, num_batches=last + given.batches)
+def look(report: Report, dataset: str, method: str, steps: list[int], batches: int, data_dir: Path | None) -> None:
+    last = max(steps)
+    data = DisentDataModule(dataset, seed=0, data_dir=data_dir, num_batches=last + batches)
     torch.manual_seed(0)
-    module = module_for(resolve(given.method, given.dataset, "quick"), data.grid)
+    module = module_for(resolve(method, dataset, "quick"), data.grid)
     assert isinstance(module, DisentModule), "the gap is measured for methods that are sums of terms"
     optimizers = module.configure_optimizers()
-    table = Table("steps", "side", *SEARCHES, title=f"{given.method} on {given.dataset}, thousandths")
     loader = iter(data.train_dataloader())
-    held = [data.on_after_batch_transfer(next(loader), 0).images for _ in range(given.batches)]
-    for step in track(range(last + 1), "training", console=Console(stderr=True)):
-        if step in given.steps:
+    held = [data.on_after_batch_transfer(next(loader), 0).images for _ in range(batches)]
+    for step in range(last + 1):
+        if step in steps:
             with torch.no_grad():
                 passes = [module.run_pass(images) for images in held]
                 points = {
@@ -91,11 +80,27 @@ def main() -> None:
                     "encoder": [(p.x.flatten(1), p.z) for p in passes],
                 }
             for side, pairs in points.items():
-                values = [np.mean([search(*pair) for pair in pairs]) for search in SEARCHES.values()]
-                table.add_row(str(step), side, *(f"{1e3 * value:.2f}" for value in values))
+                values = [1e3 * np.mean([search(*pair) for pair in pairs]) for search in SEARCHES.values()]
+                report.row("searches", dataset, step, side, *(f"{value:.2f}" for value in values))
         if step < last:
             module.play(module.run_pass(data.on_after_batch_transfer(next(loader), 0).images), optimizers)
-    Console(width=110).print(table)
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--datasets", nargs="+", default=["dsprites", "shapes3d_lookalike"])
+    parser.add_argument("--method", default="beta_tcvae")
+    parser.add_argument("--steps", type=int, nargs="+", default=[0, 500, 2000])
+    parser.add_argument("--batches", type=int, default=4)
+    parser.add_argument("--data-dir", type=Path)
+    given = parser.parse_args()
+    if given.smallest:
+        given.datasets, given.steps, given.batches = ["toy_grid"], [0, 2], 1
+    report = Report(__file__, given, "torch", "pot")
+    report.table("searches", "data set", f"steps of {given.method}", "side", *SEARCHES)
+    for dataset in given.datasets:
+        look(report, dataset, given.method, given.steps, given.batches, given.data_dir)
+    report.close()
 
 
 if __name__ == "__main__":

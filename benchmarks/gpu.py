@@ -1,21 +1,24 @@
 """What one GPU does: a step as it is taken and replayed from a CUDA graph, the loop around it, a barcode, a coupling.
 
-    python benchmarks/gpu.py [--budget 300] [--out gpu.json]
+    python benchmarks/gpu.py --budget 20m --json gpu.json
 
-Each row is the median over blocks of steps between two synchronisations, in milliseconds a step, or steps a second of
-whole runs. Rows that do not fit the budget (seconds) are left out, and said so. Without a GPU it runs in a small form.
+Tests of what only a GPU can show come first. Each row of steps is of blocks of steps between two synchronisations, in
+milliseconds a step; a whole run is measured in steps a second. What does not fit the budget is left out, and the same
+command goes on with it. Without a GPU only --smallest runs, on the CPU.
 """
 
-import argparse
-import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from disent_datasets import load
+from report import Cell, Report, Spread, arguments
 from torch import Tensor
 
 from disent_bench.capture import Capture
@@ -24,9 +27,12 @@ from disent_bench.functional.gromov_wasserstein import gromov_monge_gap
 from disent_bench.functional.rtd import rtd_loss
 from disent_bench.module import DisentModule
 from disent_bench.runs.model import build_module
+from disent_bench.runs.pace import seconds_of
 from disent_bench.runs.result import Result
 from disent_bench.runs.train import run
 
+ROOT = Path(__file__).parents[1]
+CHECKS = ["tests/contracts/test_capture.py", "tests/functional/test_mirror_descent_triton.py"]
 GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if GPU else "cpu")
 BLOCKS, BLOCK = (9, 20) if GPU else (3, 2)
@@ -34,7 +40,7 @@ METHODS = ["beta_vae", "beta_tcvae", "topdis", "gmg", "dst", "jacobian", "hfs"]
 SHAPES = {"64x64x1": (1, 64, 64), "64x64x3": (3, 64, 64)}
 
 
-def milliseconds(step: Callable[[], Any], warm_up: int = 10) -> float:
+def milliseconds(step: Callable[[], Any], warm_up: int = 10) -> Spread:
     for _ in range(warm_up if GPU else 1):
         step()
     times = []
@@ -45,7 +51,7 @@ def milliseconds(step: Callable[[], Any], warm_up: int = 10) -> float:
             step()
         wait()
         times.append((time.perf_counter() - start) / BLOCK * 1e3)
-    return sorted(times)[len(times) // 2]
+    return Spread.of(times)
 
 
 def wait() -> None:
@@ -53,13 +59,13 @@ def wait() -> None:
         torch.cuda.synchronize()
 
 
-def steps(method: str, shape: tuple[int, int, int], precision: str, network: str) -> dict[str, float]:
+def steps(method: str, shape: tuple[int, int, int], precision: str, network: str) -> list[Cell]:
     overrides = {"precision": precision, "network": network}
     plain = resolve(method, "toy_grid", "quick", overrides=overrides)
     starts = {f"terms.{name}.start": 0 for name in plain.terms}
     config = resolve(method, "toy_grid", "quick", overrides=overrides | starts)
 
-    def one(replayed: bool) -> tuple[float, Capture]:
+    def one(replayed: bool) -> tuple[Spread, Capture]:
         torch.manual_seed(0)
         module: DisentModule = build_module(config, shape, 737_280).to(DEVICE)
         optimizers, capture = module.configure_optimizers(), Capture(lambda line: None)
@@ -74,10 +80,12 @@ def steps(method: str, shape: tuple[int, int, int], precision: str, network: str
         return found, capture
 
     taken, (replayed, capture) = one(False)[0], one(True)
-    return {"step": taken} | ({"replayed": replayed} if capture.replayed else {})
+    if not capture.replayed:
+        return [taken, "on the host", None]
+    return [taken, replayed, taken.median / replayed.median]
 
 
-def loop(method: str, length: int) -> dict[str, float]:
+def loop(method: str, length: int) -> list[Cell]:
     """Steps a second of a whole run, Lightning's loop and the batches included."""
     overrides = {
         "steps": length,
@@ -92,66 +100,92 @@ def loop(method: str, length: int) -> dict[str, float]:
         load("toy_grid", data_dir=data)
         outcome = run(config, 0, runs=Path(folder), data_dir=data, say=lambda line: None, loggers=())
         assert outcome.status == "done", outcome.reason
-        return {"steps_per_second": Result.read(outcome.folder / "result.json").training["steps_per_second"]}
+        return [float(Result.read(outcome.folder / "result.json").training["steps_per_second"])]
 
 
-def parts() -> dict[str, float]:
-    """One value and its gradient, of what the two papers add."""
+def barcode() -> list[Cell]:
     points = torch.randn(2, 64, 64, device=DEVICE)
-    clouds = torch.randn(2, 64, 10, device=DEVICE)
 
-    def barcode() -> None:
+    def work() -> None:
         a, b = (torch.cdist(each, each) for each in points.clone().requires_grad_())
         rtd_loss(a, b).backward()
 
-    def gap() -> None:
+    return [milliseconds(work)]
+
+
+def gap() -> list[Cell]:
+    clouds = torch.randn(2, 64, 10, device=DEVICE)
+
+    def work() -> None:
         x, y = clouds.clone().requires_grad_()
         gromov_monge_gap(x, y).backward()
 
-    return {"rtd_loss": milliseconds(barcode), "gromov_monge_gap": milliseconds(gap)}
+    return [milliseconds(work)]
 
 
-def rows() -> Iterator[tuple[str, Callable[[], dict[str, float]]]]:
-    for method in METHODS if GPU else METHODS[:2]:
-        yield f"{method}, roth2023, float32, 64x64x1", lambda m=method: steps(m, SHAPES["64x64x1"], "32", "roth2023")
-    if GPU:
+def tested(file: str) -> list[Cell]:
+    """Run the tests of a file, and return their last line."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return [(done.stdout.strip() or done.stderr.strip()).splitlines()[-1]]
+
+
+COLUMNS = {
+    "checks": ("tests", "found"),
+    "steps": ("step, ms", "taken", "replayed from a CUDA graph", "times"),
+    "parts": ("64 points, with the gradient", "ms"),
+    "runs": ("whole run of quick on toy_grid", "steps/s"),
+}
+
+
+def rows(smallest: bool) -> Iterator[tuple[str, str, Callable[[], list[Cell]]]]:
+    """Yield a table's name, a row's, and what measures the rest of it."""
+    for file in CHECKS[:1] if smallest else CHECKS:
+        yield "checks", file, partial(tested, file)
+    for method in METHODS[:2] if smallest else METHODS:
+        settings = (SHAPES["64x64x1"], "32", "roth2023")
+        yield "steps", f"{method}, roth2023, float32, 64x64x1", partial(steps, method, *settings)
+    if not smallest:
         for method in ("beta_vae", "beta_tcvae", "topdis"):
-            for shape in SHAPES:
-                yield (
-                    f"{method}, locatello2019, bfloat16, {shape}",
-                    lambda m=method, s=shape: steps(m, SHAPES[s], "bf16", "locatello2019"),
-                )
-    yield "parts, 64 points", parts
+            for name, shape in SHAPES.items():
+                settings = (shape, "bf16", "locatello2019")
+                yield "steps", f"{method}, locatello2019, bfloat16, {name}", partial(steps, method, *settings)
+    yield "parts", "loss of TopDis", barcode
+    yield "parts", "Gromov-Monge gap", gap
     for method in ("beta_vae", "beta_tcvae", "topdis"):
-        yield f"whole run, {method}", lambda m=method: loop(m, 1500 if GPU else 20)
+        yield "runs", method, partial(loop, method, 20 if smallest else 1500)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--budget", type=float, default=300.0)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    found: dict[str, Any] = {
-        "machine": torch.cuda.get_device_name() if GPU else "cpu",
-        "torch": torch.__version__,
-        "rows": {},
-    }
-    start = time.monotonic()
-    for name, measure in rows():
-        if time.monotonic() - start > options.budget:
-            print(f"{name}: left out, no time", flush=True)
+    parser = arguments(__doc__)
+    parser.add_argument("--budget", default="20m", metavar="TIME", help="such as 90s or 20m")
+    given = parser.parse_args()
+    try:
+        budget = seconds_of(given.budget)
+    except ValueError as error:
+        parser.error(str(error))
+    if not GPU and not given.smallest:
+        sys.exit("there is no GPU here: nothing is measured (--smallest runs the smallest form on the CPU)")
+    report = Report(__file__, given, "torch", "triton", machine=torch.cuda.get_device_name() if GPU else None)
+    report.resume()
+    end, failed = time.monotonic() + budget, False
+    for table, name, measure in rows(given.smallest):
+        report.table(table, *COLUMNS[table])
+        if name in (row[0] for row in report.tables[table]["rows"]):
+            continue
+        if time.monotonic() > end:
+            print(f"{name}: left out, the budget is spent", file=sys.stderr, flush=True)
             continue
         try:
-            row: dict[str, Any] = measure()
-        except Exception as error:
-            row = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
-        found["rows"][name] = row
-        said = ", ".join(
-            f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()
-        )
-        print(f"{time.monotonic() - start:5.0f} s  {name}: {said}", flush=True)
-        if options.out:
-            options.out.write_text(json.dumps(found, indent=1) + "\n")
+            cells = measure()
+        except Exception as error:  # the other rows are worth having; the same command tries this one again
+            failed = True
+            print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            continue
+        report.row(table, name, *cells)
+        report.keep()
+    report.close()
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

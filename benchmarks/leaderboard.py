@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from report import Report, Spread, arguments, seconds_each
 
 from disent_bench.runs.folder import RunFolder, RunKey
 from disent_bench.runs.result import Result, Scoring
@@ -24,12 +24,12 @@ SCORES = ("mig", "dci_disentanglement", "dci_completeness", "dci_informativeness
 METHODS = ("vae", "beta_vae", "beta_tcvae", "factor_vae", "topdis", "gmg")
 
 
-def write_runs(runs: Path) -> None:
+def write_runs(runs: Path, rows: int) -> None:
     """Rows of six methods with many settings on two data sets, five seeds each, with the log of a quick run."""
     rng = np.random.default_rng(0)
     lines = [{"step": step, "loss": 90 - step / 50, "raw/kl": step / 400} for step in range(0, 4001, 50)]
     log = "".join(f"{json.dumps(line)}\n" for line in lines)
-    for row in range(ROWS):
+    for row in range(rows):
         method, dataset = METHODS[row % len(METHODS)], ("dsprites", "shapes3d_lookalike")[row % 2]
         parts = ["beta_tcvae", method] if method in ("topdis", "gmg") else [method]
         config = {"methods": {part: {"beta": row} for part in parts}, "terms": {part: {} for part in parts}}
@@ -54,20 +54,22 @@ def write_runs(runs: Path) -> None:
 
 
 def main() -> None:
-    """Print the median of several runs of the command, and the memory of the largest."""
+    """Measure the command, and the memory of the largest process."""
+    given = arguments(__doc__).parse_args()
+    rows, repeats = (10, 1) if given.smallest else (ROWS, REPEATS)
+    report = Report(__file__, given, "numpy", "jinja2")
+    report.table("page", "what is written", "runs", "seconds", "MB", "memory of the process, MB at most")
     with tempfile.TemporaryDirectory() as folder:
         runs, page = Path(folder) / "runs", Path(folder) / "leaderboard.html"
-        write_runs(runs)
+        write_runs(runs, rows)
         words = [sys.executable, "-m", "disent_bench", "leaderboard", "--runs", str(runs), "--format"]
-        for format, output in (("html", page), ("json", Path(folder) / "leaderboard.json")):
-            seconds = []
-            for _ in range(REPEATS):
-                started = time.perf_counter()
-                subprocess.run([*words, format, "--output", str(output)], check=True, stderr=subprocess.DEVNULL)
-                seconds.append(time.perf_counter() - started)
-            size = output.stat().st_size / 1e6
-            print(f"{format}: {ROWS * SEEDS:,} runs, {statistics.median(seconds):.1f} s, {size:.1f} MB")
-        print(f"most memory of a process: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MB")
+        for format, output in (("json", Path(folder) / "leaderboard.json"), ("html", page)):
+            command = [*words, format, "--output", str(output)]
+            work = partial(subprocess.run, command, check=True, stderr=subprocess.DEVNULL)
+            seconds = Spread.of(seconds_each(work, repeats))
+            memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+            report.row("page", format, rows * SEEDS, seconds, output.stat().st_size / 1e6, memory)
+    report.close()
 
 
 if __name__ == "__main__":

@@ -8,23 +8,19 @@ not change when other programs use the cores; the images per second do.
 
 from __future__ import annotations
 
-import argparse
-import os
-import statistics
 import time
 
 import disent_datasets as dd
 import numpy as np
 from disent_datasets.lookalike import look_alikes
 from disent_datasets.lookalike.renderer import LookAlike
-from rich.console import Console
-from rich.table import Table
+from report import Report, Spread, arguments
 
 BATCH = 64
 
 
-def measure(look_alike: LookAlike, images: int, repeats: int) -> tuple[float, float]:
-    """Median seconds, by the clock and of the processors, for rendering so many images."""
+def measure(look_alike: LookAlike, images: int, repeats: int) -> tuple[Spread, Spread]:
+    """Seconds, by the clock and of the processors, for rendering so many images."""
     wall, processor = [], []
     for seed in range(repeats):
         factors = look_alike.space.sample(images, np.random.default_rng(seed))
@@ -32,31 +28,37 @@ def measure(look_alike: LookAlike, images: int, repeats: int) -> tuple[float, fl
         look_alike.render(factors)
         wall.append(time.perf_counter() - started)
         processor.append(time.process_time() - used)
-    return statistics.median(wall), statistics.median(processor)
+    return Spread.of(wall), Spread.of(processor)
+
+
+def scaled(spread: Spread, factor: float) -> Spread:
+    return spread._replace(**{name: factor * getattr(spread, name) for name in ("median", "low", "high")})
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = arguments(__doc__)
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
-    cores = len(os.sched_getaffinity(0))
-    columns = ["images/s", "ms/image of one core", f"batch of {BATCH}, ms", "whole set, minutes", "stored, GB"]
-    table = Table("look-alike", *columns, title=f"64 x 64 pixels, {cores} cores")
+    images, repeats = (16, 1) if given.smallest else (given.images, given.repeats)
+    report = Report(__file__, given, "numpy", "numba")
+    columns = ["images/s", "ms an image, of one core", f"a batch of {BATCH}, ms", "whole set, minutes", "stored, GB"]
+    report.table("rendering", "look-alike, 64x64", *columns)
     for name, look_alike in look_alikes().items():
         look_alike.render([look_alike.example])
-        wall, processor = measure(look_alike, given.images, given.repeats)
-        batch, _ = measure(look_alike, BATCH, 10 * given.repeats)
-        info = dd.info(name)
-        table.add_row(
+        wall, processor = measure(look_alike, images, repeats)
+        batch, _ = measure(look_alike, BATCH, repeats)
+        size = dd.info(name).space.size
+        report.row(
+            "rendering",
             name.removesuffix("_lookalike"),
-            f"{given.images / wall:,.0f}",
-            f"{processor / given.images * 1e3:.2f}",
-            f"{batch * 1e3:.0f}",
-            f"{info.space.size * wall / given.images / 60:.1f}",
-            f"{info.space.size * np.prod(info.shape) / 1e9:.1f}",
+            Spread(images / wall.median, images / wall.high, images / wall.low, wall.count),
+            scaled(processor, 1e3 / images),
+            scaled(batch, 1e3),
+            size * wall.median / images / 60,
+            float(size * np.prod(dd.info(name).shape) / 1e9),
         )
-    Console().print(table)
+    report.close()
 
 
 if __name__ == "__main__":

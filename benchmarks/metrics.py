@@ -7,20 +7,18 @@ quick look.
     python benchmarks/metrics.py [--rows N] [--repeats N] [--without-peer]
 """
 
-import argparse
-import statistics
-import time
 import warnings
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from disent_metrics import GridCodes, scores
-from disent_metrics.estimators.parallel import available_cpus
 from disent_metrics.protocol import get_protocol
+from report import Report, Spread, arguments, seconds_each
+from sklearn.metrics import mutual_info_score
+from sklearn.svm import LinearSVC
 
 SIZES = (3, 6, 40, 32, 32)
 PROTOCOLS = ("extended", "locatello2019_downstream", "hfs2023")
-BUDGET_SECONDS = 40
 
 Numbers = dict[str, float]
 Data = tuple[np.ndarray, ...]
@@ -44,23 +42,11 @@ def case(rows: int, seed: int = 0) -> tuple[Data, GridCodes]:
     return (grid(train), train, grid(test), test), grid
 
 
-def timed(run: Callable[[], Numbers], repeats: int) -> tuple[Numbers, float]:
-    """Result and median seconds."""
-    seconds = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        numbers = run()
-        seconds.append(time.perf_counter() - begin)
-    return numbers, statistics.median(seconds)
-
-
 def peer_dci(data: Data) -> Numbers:
     return scores()["dci"].function(*data, backend="sklearn")
 
 
 def peer_mig(data: Data) -> Numbers:
-    from sklearn.metrics import mutual_info_score
-
     codes, factors = data[:2]
     binned = [np.digitize(code, np.histogram(code, 20)[1][:-1]) for code in codes.T]
     table = np.sort([[mutual_info_score(code, factor) for factor in factors.T] for code in binned], axis=0)
@@ -69,8 +55,6 @@ def peer_mig(data: Data) -> Numbers:
 
 
 def peer_sap(data: Data) -> Numbers:
-    from sklearn.svm import LinearSVC
-
     codes, factors, test_codes, test_factors = data
     table = np.empty((codes.shape[1], factors.shape[1]))
     for i, j in np.ndindex(*table.shape):
@@ -83,34 +67,38 @@ def peer_sap(data: Data) -> Numbers:
 PEERS = {"dci": peer_dci, "mig": peer_mig, "sap": peer_sap}
 
 
-def show(label: str, numbers: Numbers, seconds: float, note: str = "") -> None:
-    values = ", ".join(f"{key} {value:.4f}" for key, value in numbers.items())
-    print(f"{label:32s} {seconds:9.3f} s  {note:>9s}  {values}", flush=True)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments(__doc__)
     parser.add_argument("--rows", type=int, default=10_000, help="training samples; half as many for testing")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of ours; the median is printed")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of ours")
     parser.add_argument("--without-peer", action="store_true", help="leave scikit-learn's side out")
-    options = parser.parse_args()
+    given = parser.parse_args()
+    rows, repeats = (1000, 1) if given.smallest else (given.rows, given.repeats)
     warnings.filterwarnings("ignore", module="sklearn")
-    data, grid = case(options.rows)
-    print(f"{options.rows} + {options.rows // 2} samples, 10 codes, factors {SIZES}, {available_cpus()} CPUs\n")
-    spent: dict[str, float] = {}
-    for name in dict.fromkeys(name for protocol in PROTOCOLS for name in get_protocol(protocol).scores):
+    report = Report(__file__, given, "numpy", "numba", "scikit-learn")
+    data, grid = case(rows)
+    given_to_scores = dict(zip(("codes", "factors", "test_codes", "test_factors"), data, strict=True))
+    given_to_scores |= {"represent": grid, "factor_sizes": SIZES}
+    report.table("ours", f"score, {rows:,} + {rows // 2:,} codes", "seconds")
+    report.table("scikit-learn", "score", "ours, s", "scikit-learn, s", "times", "largest difference")
+    spent: dict[str, Spread] = {}
+    protocols = {} if given.smallest else {name: get_protocol(name).scores for name in PROTOCOLS}
+    for name in dict.fromkeys(name for names in protocols.values() for name in names) or ("mig", "sap"):
         score = scores()[name]
-        arguments = {"represent": (grid, SIZES), "codes": data[:2], "unlabelled": data[:1], "split": data}[score.needs]
-        score.function(*arguments)  # compiles, and fills the table of codes
-        numbers, spent[name] = timed(lambda call=score.function, given=arguments: call(*given), options.repeats)
-        show(name, numbers, spent[name])
-        if name in PEERS and not options.without_peer:
-            peer, seconds = timed(lambda run=PEERS[name]: run(data), 1)
-            show(f"  scikit-learn {name}", peer, seconds, f"{seconds / spent[name]:.1f} x")
-    print()
-    for protocol in PROTOCOLS:
-        total = sum(spent[name] for name in get_protocol(protocol).scores)
-        print(f"{protocol:32s} {total:9.3f} s" + (f"  (budget {BUDGET_SECONDS} s)" if protocol == "extended" else ""))
+        call = partial(score.function, *(given_to_scores[each] for each in score.inputs))
+        found = call()  # compiles, and fills the table of codes
+        spent[name] = Spread.of(seconds_each(call, repeats))
+        report.row("ours", name, spent[name])
+        if name in PEERS and not given.without_peer:
+            peer: list[Numbers] = []
+            (seconds,) = seconds_each(lambda run=PEERS[name], into=peer: into.append(run(data)), 1)
+            difference = max(abs(found[key] - value) for key, value in peer[0].items())
+            report.row("scikit-learn", name, spent[name], seconds, seconds / spent[name].median, f"{difference:.0e}")
+    if protocols:
+        report.table("protocols", "protocol, codes given", "seconds")
+    for protocol, names in protocols.items():
+        report.row("protocols", protocol, sum(spent[name].median for name in names))
+    report.close()
 
 
 if __name__ == "__main__":

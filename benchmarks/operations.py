@@ -9,17 +9,14 @@ at a machine's speeds in GFLOP/s and GB/s: those given, as of a data sheet, else
 product and in copying (medians of 15).
 """
 
-import argparse
-import time
 from statistics import median
 
 import torch
-from rich.console import Console
-from rich.table import Table
+from report import Report, arguments, seconds_each
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
-from training import METHODS, step_of
+from training import METHODS, module_of, step_of
 
 STEPS = 3
 """The one that is counted is the last: Adam's first makes its state."""
@@ -47,41 +44,41 @@ def peaks() -> tuple[float, float]:
     """Return this machine's GFLOP/s in a matrix product and GB/s in a copy."""
     size = 2048
     matrix, large, target = torch.rand(size, size), torch.rand(1 << 26), torch.zeros(1 << 26)
-    products, copies = [], []
-    for _ in range(15):
-        start = time.perf_counter()
-        torch.mm(matrix, matrix)
-        between = time.perf_counter()
-        target.copy_(large)
-        products.append(between - start)
-        copies.append(time.perf_counter() - between)
-    return 2 * size**3 / median(products) / 1e9, 2 * large.nbytes / median(copies) / 1e9
+    product = median(seconds_each(lambda: torch.mm(matrix, matrix), 15))
+    copy = median(seconds_each(lambda: target.copy_(large), 15))
+    return 2 * size**3 / product / 1e9, 2 * large.nbytes / copy / 1e9
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--channels", type=int, default=1)
     parser.add_argument("--gflops", type=float)
     parser.add_argument("--gbytes", type=float)
     given = parser.parse_args()
+    report = Report(__file__, given, "torch")
     gflops, gbytes = (given.gflops, given.gbytes) if given.gflops and given.gbytes else peaks()
-    title = f"64x64x{given.channels}, float32; {gflops:,.0f} GFLOP/s, {gbytes:,.0f} GB/s"
-    table = Table(
-        "step, batch 64", "GFLOP", "MB", "operations", "products, ms at least", "memory, ms at least", title=title
-    )
+    report.table("speeds", "GFLOP/s in a product", "GB/s in a copy")
+    report.row("speeds", gflops, gbytes)
+    columns = ("GFLOP", "MB", "operations", "products, ms at least", "memory, ms at least")
+    report.table("steps", f"step, batch 64, 64x64x{given.channels}, float32", *columns)
     images = torch.rand(64, given.channels, 64, 64).to(memory_format=torch.channels_last)
     for name, (method, settings, _) in METHODS.items():
-        if "float32" in name:
+        if "precision" in settings:
             continue
-        step = step_of(method, settings, tuple(images.shape[1:]))
+        module = module_of(method, settings, tuple(images.shape[1:]))
+        for each in module.modules():
+            each.per_image = False  # what threads do to parts of a batch is not counted
+        step = step_of(module)
         for _ in range(STEPS - 1):
             step(images)
         with Counted() as counted:
             step(images)
-        billions, gigabytes = counted.flops / 1e9, counted.bytes / 1e9
-        least = f"{1e3 * billions / gflops:.2f}", f"{1e3 * gigabytes / gbytes:.2f}"
-        table.add_row(name, f"{billions:.2f}", f"{1e3 * gigabytes:.0f}", str(counted.operations), *least)
-    Console(width=110).print(table)
+        billions, megabytes = counted.flops / 1e9, counted.bytes / 1e6
+        least = 1e3 * billions / gflops, megabytes / gbytes
+        report.row("steps", name, billions, megabytes, counted.operations, *least)
+        if given.smallest:
+            break
+    report.close()
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python benchmarks/rtd.py [--sizes 32 64 128 256] [--repeats 5]
 
-The peers get the doubled matrix of the min form; all bars are checked to agree. Times are medians, in milliseconds.
+The peers get the doubled matrix of the min form; all bars are checked to agree. One barcode is of one pair of clouds,
+the loss is of four barcodes, forward and backward.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -13,13 +13,12 @@ from importlib.util import find_spec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
+from report import Cell, Report, arguments, milliseconds
 
 from disent_bench.functional.distances import euclidean_distances, scale_by_quantile
 from disent_bench.functional.rtd import cross_barcode, rtd_loss
 
-PATIENCE_S = 20.0
+PATIENCE_S = 40.0
 
 
 def gudhi_bars(matrix: NDArray) -> NDArray:
@@ -61,15 +60,6 @@ def matrices(n: int) -> tuple[torch.Tensor, torch.Tensor]:
     return scale_by_quantile(euclidean_distances(x)), scale_by_quantile(euclidean_distances(y))
 
 
-def median_ms(work: Callable[[], object], repeats: int) -> float:
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(times))
-
-
 def total_length(bars: NDArray) -> float:
     return float(np.sum(bars[:, 1] - bars[:, 0]))
 
@@ -78,13 +68,13 @@ def loss_and_gradient(a: torch.Tensor, b: torch.Tensor) -> None:
     rtd_loss(a.requires_grad_(), b.requires_grad_(), max_bars=50).backward()
 
 
-def row(n: int, repeats: int, too_slow: set[str]) -> list[str]:
+def row(n: int, repeats: int, too_slow: set[str]) -> list[Cell]:
     a, b = matrices(n)
     first, second = a.numpy(), b.numpy()
     doubled = np.block([[np.zeros_like(first), first], [first, np.minimum(first, second)]])
     expected = total_length(cross_barcode(first, second))
-    ours = median_ms(lambda: cross_barcode(first, second), 4 * repeats)
-    cells = [str(n), f"{ours:.2f}"]
+    ours = milliseconds(lambda: cross_barcode(first, second), 4 * repeats)
+    cells: list[Cell] = [n, ours]
     for name, (package, bars) in PEERS.items():
         if find_spec(package) is None:
             cells.append("not installed")
@@ -95,32 +85,29 @@ def row(n: int, repeats: int, too_slow: set[str]) -> list[str]:
             if not np.isclose(total_length(bars(doubled)), expected, rtol=1e-4):
                 raise SystemExit(f"{name} finds other bars at n = {n}")
             once = time.perf_counter() - start
-            peer = median_ms(lambda bars=bars: bars(doubled), repeats if once < 1 else 1)
-            cells.append(f"{peer:.1f} ({peer / ours:.0f}x)")
+            peer = milliseconds(lambda bars=bars: bars(doubled), repeats)
+            cells.append(peer)
             # Triangles of the doubled graph grow eightfold with the next size, memory with them.
             if 8 * once > PATIENCE_S:
                 too_slow.add(name)
     loss_and_gradient(a, b)
-    cells.append(f"{median_ms(lambda: loss_and_gradient(a.detach(), b.detach()), 4 * repeats):.2f}")
+    cells.append(milliseconds(lambda: loss_and_gradient(a.detach(), b.detach()), 4 * repeats))
     return cells
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64, 128, 256])
     parser.add_argument("--repeats", type=int, default=5)
-    arguments = parser.parse_args()
+    given = parser.parse_args()
+    sizes, repeats = ([16], 1) if given.smallest else (given.sizes, given.repeats)
+    report = Report(__file__, given, "torch", "gudhi", "ripser", "giotto-ph")
+    report.table("milliseconds", "n", "ours, one barcode", *PEERS, "our loss, forward and backward")
     loss_and_gradient(*matrices(32))
-    table = Table(title="one barcode (min form) and the loss (4 barcodes, forward and backward), ms", min_width=100)
-    for column in ("n", "ours", *PEERS, "our loss"):
-        table.add_column(column, justify="right")
     too_slow: set[str] = set()
-    for n in arguments.sizes:
-        table.add_row(*row(n, arguments.repeats, too_slow))
-    console = Console()
-    console.print(table)
-    if too_slow:
-        console.print(f"skipped: the next size was expected to take more than {PATIENCE_S:.0f} s")
+    for n in sizes:
+        report.row("milliseconds", *row(n, repeats, too_slow))
+    report.close()
 
 
 if __name__ == "__main__":

@@ -1,31 +1,41 @@
-"""One training step of each method, beside a plain float32 step and in ratio to its base, in one run.
+"""One training step of each method, beside plain torch and disent, and in ratio to its base, in one run.
 
-    python benchmarks/training.py [--steps 60] [--channels 1]
+    python benchmarks/training.py [--turns 15] [--channels 1 3]
 
-Steps of all rows are taken in turn, so that a drift of the machine hits all alike; times are medians in milliseconds,
-ratios medians of step-by-step ratios. The plain step is what papers' code does: float32, contiguous, nothing fused.
+A few steps of each row are taken in turn, so that a drift of the machine hits all alike; ratios are medians of those
+within a turn. Other codes take theirs in a process of their own (`peers.py`), as people run them: what `import
+disent_bench` sets for torch's threads and for freed memory would be theirs too. disent is installed with `--no-deps`.
 """
 
-import argparse
+import disent_bench  # noqa: F401 (before torch: it says how torch's threads wait)
+
+# isort: split
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from disent_datasets import load
-from rich.console import Console
-from rich.table import Table
-from torch import Tensor, nn
+from peers import burst
+from report import Report, Spread, arguments
+from torch import Tensor
 
 from disent_bench.config.resolve import resolve
-from disent_bench.module import DisentModule
-from disent_bench.nets import build_network
+from disent_bench.module import DisentModule, resolve_precision
 
-WARM_UP = 30
+WARM_UP = 3
+REST_S = 0.05
+"""Between steps: threads of the other process spin for some milliseconds after its step."""
 METHODS: dict[str, tuple[str, dict[str, object], str]] = {
-    "beta_vae": ("beta_vae", {}, "plain"),
-    "beta_vae, float32": ("beta_vae", {"precision": "32"}, "plain"),
+    "beta_vae": ("beta_vae", {}, "plain torch"),
+    "beta_vae, bfloat16": ("beta_vae", {"precision": "bf16"}, "plain torch"),
     "beta_tcvae": ("beta_tcvae", {}, "beta_vae"),
+    "factor_vae": ("factor_vae", {}, "beta_vae"),
     "topdis": ("topdis", {"methods.topdis.delay": 0}, "beta_tcvae"),
     "topdis, no projection": (
         "topdis",
@@ -38,69 +48,82 @@ METHODS: dict[str, tuple[str, dict[str, object], str]] = {
     "jacobian": ("jacobian", {}, "beta_tcvae"),
     "hfs": ("hfs", {}, "beta_vae"),
 }
+RATIOS = [(name, peer) for name, (_, _, peer) in METHODS.items()]
+RATIOS += [(name, "disent") for name in METHODS if METHODS[name][0] == "beta_vae"]
+Burst = Callable[[Tensor], list[float]]
+"""Takes some steps and returns the seconds of each."""
 
 
-def step_of(method: str, settings: dict[str, object], shape: tuple[int, int, int]) -> Callable[[Tensor], None]:
+def module_of(method: str, settings: dict[str, object], shape: tuple[int, int, int]) -> DisentModule:
     config = resolve(method, "toy_grid", "quick", overrides=settings)
     torch.manual_seed(0)
-    module = DisentModule(config.model().objective, shape, 100_000, config.settings.training)
+    return DisentModule(config.model().objective, shape, 100_000, config.settings.training)
+
+
+def step_of(module: DisentModule) -> Callable[[Tensor], None]:
     optimizers = module.configure_optimizers()
 
     def step(images: Tensor) -> None:
-        module.play(module.run_pass(images), optimizers)
+        second = images.flip(0) if "second" in module.needs else None
+        module.play(module.run_pass(images, second), optimizers)
 
     return step
 
 
-def plain_step(shape: tuple[int, int, int]) -> Callable[[Tensor], None]:
-    torch.manual_seed(0)
-    encoder, decoder = (
-        network.to(memory_format=torch.contiguous_format) for network in build_network("roth2023", shape)
-    )
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3, foreach=False)
+def asked(process: "subprocess.Popen[str]", name: str) -> Burst:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    to, answers = process.stdin, process.stdout
 
-    def step(images: Tensor) -> None:
-        images = images.contiguous()
-        mean, logvar = encoder(images).chunk(2, dim=1)
-        logits = decoder(mean + torch.exp(logvar / 2) * torch.randn_like(mean))
-        error = nn.functional.binary_cross_entropy_with_logits(logits, images, reduction="sum") / len(images)
-        loss = error + 4.0 * 0.5 * (mean**2 + logvar.exp() - logvar - 1).sum(1).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    def take(images: Tensor) -> list[float]:
+        print(name, file=to, flush=True)
+        return [float(word) for word in answers.readline().split()]
 
-    return step
+    return take
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--channels", type=int, default=1)
-    given = parser.parse_args()
-    grid = load("toy_grid")
-    rng = np.random.default_rng(0)
+def compare(report: Report, channels: int, count: int, warm_up: int) -> None:
+    grid, rng = load("toy_grid"), np.random.default_rng(0)
     batches = [
         torch.from_numpy(grid.images(rng.integers(len(grid), size=64))).permute(0, 3, 1, 2).float() for _ in range(16)
     ]
-    batches = [b.expand(-1, given.channels, -1, -1).to(memory_format=torch.channels_last) for b in batches]
-    shape = (given.channels, 64, 64)
-    steps = {"plain": plain_step(shape)}
-    steps |= {name: step_of(method, settings, shape) for name, (method, settings, _) in METHODS.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(WARM_UP + given.steps):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step(batches[turn % len(batches)])
-            if turn >= WARM_UP:
-                seconds[name].append(time.perf_counter() - start)
-    table = Table(
-        "step, batch 64", "ms", "over", "ratio", title=f"{torch.get_num_threads()} threads, 64x64x{given.channels}"
-    )
-    for name, values in seconds.items():
-        peer = METHODS[name][2] if name in METHODS else name
-        ratio = np.median(np.array(values) / np.array(seconds[peer]))
-        table.add_row(name, f"{1e3 * np.median(values):.1f}", peer, f"{ratio:.2f}")
-    Console(width=100).print(table)
+    batches = [b.expand(-1, channels, -1, -1).to(memory_format=torch.channels_last) for b in batches]
+    command = [sys.executable, str(Path(__file__).with_name("peers.py")), str(channels)]
+    plain = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=plain) as peers:
+        assert peers.stdout is not None
+        steps = {name: asked(peers, name) for name in peers.stdout.readline().strip().split(",")}
+        for name, (method, settings, _) in METHODS.items():
+            if settings.get("precision") in (None, resolve_precision("auto")):
+                steps[name] = partial(burst, step_of(module_of(method, settings, (channels, 64, 64))))
+        seconds: dict[str, list[float]] = {name: [] for name in steps}
+        for turn in range(warm_up + count):
+            for name, step in steps.items():
+                time.sleep(REST_S)
+                taken = step(batches[turn % len(batches)])
+                if turn >= warm_up:
+                    seconds[name] += taken
+        peers.stdin.close()
+    name = f"64x64x{channels}"
+    report.table(name, "step, batch 64", "ms")
+    for each, values in seconds.items():
+        report.row(name, each, Spread.of([1e3 * value for value in values]))
+    report.table(f"{name}, ratios", "step", "over that of", "ratio")
+    for each, peer in RATIOS:
+        if each in seconds and peer in seconds:
+            ours, theirs = (np.median(np.reshape(seconds[row], (count, -1)), axis=1) for row in (each, peer))
+            report.row(f"{name}, ratios", each, peer, Spread.of(ours / theirs))
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--turns", type=int, default=15)
+    parser.add_argument("--channels", type=int, nargs="+", default=[1, 3])
+    given = parser.parse_args()
+    report = Report(__file__, given, "torch", "disent")
+    for channels in given.channels[:1] if given.smallest else given.channels:
+        compare(report, channels, *((2, 1) if given.smallest else (given.turns, WARM_UP)))
+    report.close()
 
 
 if __name__ == "__main__":

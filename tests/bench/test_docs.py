@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -19,14 +19,9 @@ MOST_LINES = 5
 
 
 @pytest.fixture(scope="module")
-def generate(root: Path) -> ModuleType:
+def generate(module_at: Callable[[str], ModuleType]) -> ModuleType:
     """`docs/generate.py`."""
-    spec = importlib.util.spec_from_file_location("generate", root / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at("docs/generate.py")
 
 
 def test_the_page_of_methods_says_what_the_registry_says(root: Path, generate: ModuleType) -> None:

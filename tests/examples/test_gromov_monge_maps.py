@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -11,13 +11,8 @@ import torch
 
 
 @pytest.fixture(scope="module")
-def maps(root: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gromov_monge_maps", root / "examples" / "gromov_monge_maps.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def maps(module_at: Callable[[str], ModuleType]) -> ModuleType:
+    return module_at("examples/gromov_monge_maps.py")
 
 
 def test_prints_a_table_and_draws_a_picture(root: Path, tmp_path: Path) -> None:
