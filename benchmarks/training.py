@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from disent_datasets import load
-from peers import burst
+from peers import PEERS, burst
 from report import Report, Spread, arguments
 from torch import Tensor
 
@@ -32,8 +32,8 @@ WARM_UP = 3
 REST_S = 0.05
 """Between steps: threads of the other process spin for some milliseconds after its step."""
 METHODS: dict[str, tuple[str, dict[str, object], str]] = {
-    "beta_vae": ("beta_vae", {}, "plain torch"),
-    "beta_vae, bfloat16": ("beta_vae", {"precision": "bf16"}, "plain torch"),
+    "beta_vae": ("beta_vae", {}, ""),
+    "beta_vae, bfloat16": ("beta_vae", {"precision": "bf16"}, "beta_vae"),
     "beta_tcvae": ("beta_tcvae", {}, "beta_vae"),
     "factor_vae": ("factor_vae", {}, "beta_vae"),
     "topdis": ("topdis", {"methods.topdis.delay": 0}, "beta_tcvae"),
@@ -48,8 +48,6 @@ METHODS: dict[str, tuple[str, dict[str, object], str]] = {
     "jacobian": ("jacobian", {}, "beta_tcvae"),
     "hfs": ("hfs", {}, "beta_vae"),
 }
-RATIOS = [(name, peer) for name, (_, _, peer) in METHODS.items()]
-RATIOS += [(name, "disent") for name in METHODS if METHODS[name][0] == "beta_vae"]
 Burst = Callable[[Tensor], list[float]]
 """Takes some steps and returns the seconds of each."""
 
@@ -104,15 +102,13 @@ def compare(report: Report, channels: int, count: int, warm_up: int) -> None:
                 if turn >= warm_up:
                     seconds[name] += taken
         peers.stdin.close()
+    blocks = {name: np.median(np.reshape(values, (count, -1)), axis=1) for name, values in seconds.items()}
     name = f"64x64x{channels}"
-    report.table(name, "step, batch 64", "ms")
+    report.table(name, f"step, {name}", "ms", "its base", "over that", *(f"over {peer}" for peer in PEERS))
     for each, values in seconds.items():
-        report.row(name, each, Spread.of([1e3 * value for value in values]))
-    report.table(f"{name}, ratios", "step", "over that of", "ratio")
-    for each, peer in RATIOS:
-        if each in seconds and peer in seconds:
-            ours, theirs = (np.median(np.reshape(seconds[row], (count, -1)), axis=1) for row in (each, peer))
-            report.row(f"{name}, ratios", each, peer, Spread.of(ours / theirs))
+        base = METHODS[each][2] if each in METHODS else ""
+        ratios = [Spread.of(blocks[each] / blocks[peer]) if peer in blocks else None for peer in (base, *PEERS)]
+        report.row(name, each, Spread.of([1e3 * value for value in values]), base, *ratios)
 
 
 def main() -> None:
