@@ -141,7 +141,7 @@ class Report:
             for row in table["rows"]:
                 shown.add_row(*map(text, row))
             console.print(shown)
-        console.print(_source(self.about), highlight=False)
+        console.print(_source(self.about), highlight=False, soft_wrap=True)
         self.keep()
 
     def keep(self) -> None:
