@@ -46,7 +46,7 @@ from disent_bench.terms import KL, Reconstruction
 
 class Slow(KL):
     def forward(self, p):
-        time.sleep(float(os.environ.get("DISENT_SECONDS_PER_STEP", .05)))
+        time.sleep(float(os.environ.get("DISENT_SECONDS_PER_STEP", .15)))
         return super().forward(p)
 
 @register_method("slow")
