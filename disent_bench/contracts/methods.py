@@ -19,6 +19,7 @@ from disent_bench.config.run import RunConfig
 from disent_bench.contracts.contract import contract, require
 from disent_bench.module import DisentModule
 from disent_bench.objective import all_terms
+from disent_bench.parts import FEWEST
 from disent_bench.registry import METHODS
 from disent_bench.runs.model import build_module, load_run, module_for, rehearse
 from disent_bench.runs.result import Result
@@ -151,7 +152,7 @@ def on_host_is_said(name: str) -> None:
     assert isinstance(module, DisentModule)
     module.step = 1
     module.clock.fill_(1)
-    images = torch.rand(16, 1, 64, 64)
+    images = torch.rand(2 * FEWEST - 1, 1, 64, 64)  # not divided among threads, whose operations a mode does not see
     p = module.run_pass(images, images.flip(0) if {"second", "pair"} & module.needs else None)
     with Reads() as reads:
         module.play(p, module.configure_optimizers())

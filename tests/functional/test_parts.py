@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from disent_bench.parts import MOST, ROWS, in_parts, rows_for, side_by_side
+from disent_bench.parts import FEWEST, MOST, ROWS, in_parts, rows_for, side_by_side
 
 LONG = 2 * ROWS + 5
 
@@ -124,6 +124,21 @@ def test_parts_are_computed_by_several_threads_one_thread_each() -> None:
     assert len({name for name, _ in seen}) == 3
     assert {number for _, number in seen} == {1}
     assert torch.get_num_threads() == 3, "the calling thread keeps its own"
+
+
+def test_the_batch_of_a_contract_that_looks_at_operations_stays_on_the_calling_thread() -> None:
+    """Of other threads a dispatch mode sees nothing (`disent_bench.contracts.methods.on_host_is_said`)."""
+    seen: set[threading.Thread] = set()
+    weight = torch.ones(1, requires_grad=True)
+
+    def compute(rows: Tensor) -> tuple[Tensor]:
+        seen.add(threading.current_thread())
+        return (rows * weight,)
+
+    in_parts(compute, torch.ones(2 * FEWEST - 1, 1), [weight])
+    assert seen == {threading.current_thread()}
+    in_parts(compute, torch.ones(2 * FEWEST, 1), [weight])
+    assert len(seen) > 1
 
 
 def test_no_gradient_within_no_grad_and_within_inference_mode() -> None:
