@@ -109,7 +109,7 @@ class Report:
         self.about = {
             "command": " ".join(["python", f"benchmarks/{Path(file).name}", *_without_json(sys.argv[1:])]),
             "date": datetime.now(UTC).date().isoformat(),
-            "machine": machine or f"{processor_name()}, cores: {len(os.sched_getaffinity(0))}",
+            "machine": machine or f"{processor_name()}, cores: {_cores()}",
             "load": round(os.getloadavg()[0], 1),
             "versions": {"Python": platform.python_version(), **_versions(packages)},
         }
@@ -157,11 +157,15 @@ class Report:
 
 
 def _without_json(words: Sequence[str]) -> list[str]:
-    kept = list(words)
+    kept = [word for word in words if not word.startswith("--json=")]
     if "--json" in kept:
         at = kept.index("--json")
         del kept[at : at + 2]
     return kept
+
+
+def _cores() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:
