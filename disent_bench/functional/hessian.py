@@ -46,6 +46,7 @@ def normalised_hessian_penalty(
     for layer in activations(everything):
         rows = layer.reshape(1 + 2 * count, n, -1)
         second = (rows[1 : count + 1] - 2.0 * rows[:1] + rows[count + 1 :]) / step**2
-        signs, gaussian = (part.var(dim=0, correction=0).mean(dim=1) for part in second.chunk(2))
+        # torch's own variance over so few rows takes ten times as long on a processor
+        signs, gaussian = ((part - part.mean(dim=0)).square().mean(dim=(0, 2)) for part in second.chunk(2))
         total = total + (signs / (gaussian + FLOOR)).mean()
     return total
