@@ -146,26 +146,46 @@ class _InParts(Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         rows, *parameters = ctx.saved_tensors
-        wanted = [rows] if ctx.needs_input_grad[2] else []
+        of_rows, *of_parameters = (_is_asked_for(node) for node, _ in ctx.next_functions)
+        asked = [each for each, is_asked in zip(parameters, of_parameters, strict=True) if is_asked]
+
+        def handed(of_rows: Tensor | None, found: Iterable[Tensor | None]) -> tuple[Tensor | None, ...]:
+            there = iter(found)
+            return (None, None, of_rows, *(next(there) if is_asked else None for is_asked in of_parameters))
+
         if torch.is_grad_enabled():  # the gradient is to have gradients itself
+            wanted = [rows] if of_rows else []
             found = torch.autograd.grad(
-                ctx.function(rows), [*wanted, *parameters], gradients, create_graph=True, allow_unused=True
+                ctx.function(rows), [*wanted, *asked], gradients, create_graph=True, allow_unused=True
             )
-            return (None, None, *([] if wanted else [None]), *found)
+            return handed(found[0] if of_rows else None, found[len(wanted) :])
 
         def pull(place: int) -> list[Tensor | None]:
-            own = [ctx.rows[place]] if wanted else []
+            own = [ctx.rows[place]] if of_rows else []
             given = [gradient[place] for gradient in pieces]
             return list(
-                torch.autograd.grad(
-                    ctx.results[place], [*own, *parameters], given, retain_graph=True, allow_unused=True
-                )
+                torch.autograd.grad(ctx.results[place], [*own, *asked], given, retain_graph=True, allow_unused=True)
             )
 
         pieces = [gradient.tensor_split(len(ctx.rows)) for gradient in gradients]
         pulled = side_by_side(pull, range(len(ctx.rows)))
-        of_rows = torch.cat([each.pop(0) for each in pulled]) if wanted else None
-        return (None, None, of_rows, *(_sum(each) for each in zip(*pulled, strict=True)))
+        joined = torch.cat([each.pop(0) for each in pulled]) if of_rows else None
+        return handed(joined, (_sum(each) for each in zip(*pulled, strict=True)))
+
+
+def _is_asked_for(node: Any) -> bool:
+    """Whether the backward pass at hand wants the gradient that is handed on to a node of the graph.
+
+    A loss that reaches the encoder through an opponent's network asks for no gradient of that network's weights.
+    """
+    if node is None:
+        return False
+    try:
+        return torch._C._will_engine_execute_node(node)
+    except RuntimeError as error:
+        if "A leaf node was passed" not in str(error):
+            raise
+        return True  # torch.autograd.grad was called for it
 
 
 def _sum(values: Sequence[Tensor | None]) -> Tensor | None:

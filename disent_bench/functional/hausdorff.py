@@ -31,10 +31,11 @@ def _farthest_recombinations(codes: Tensor, pairs: Tensor) -> tuple[Tensor, Tens
     gaps = (codes.T.unsqueeze(2) - codes.T.unsqueeze(1)).square()
     found = []
     for chunk in pairs.split(max(1, _LARGEST_CHUNK // n**3)):
-        distances = gaps[chunk[:, 0]].unsqueeze(2) + gaps[chunk[:, 1]].unsqueeze(1)
-        nearest, where = distances.min(dim=3)
-        farthest = nearest.flatten(1).argmax(1)
-        found.append(torch.stack((farthest // n, farthest % n, where.flatten(1).gather(1, farthest[:, None])[:, 0])))
+        of_first, of_second = gaps[chunk[:, 0]], gaps[chunk[:, 1]]
+        # The places of all n^2 minima would take four times as long as their values; one a pair is looked for.
+        farthest = (of_first.unsqueeze(2) + of_second.unsqueeze(1)).amin(dim=3).flatten(1).argmax(1)
+        each, first, second = torch.arange(len(chunk), device=codes.device), farthest // n, farthest % n
+        found.append(torch.stack((first, second, (of_first[each, first] + of_second[each, second]).argmin(1))))
     first, second, nearest_row = torch.cat(found, dim=1)
     return first, second, nearest_row
 

@@ -126,6 +126,33 @@ def test_parts_are_computed_by_several_threads_one_thread_each() -> None:
     assert torch.get_num_threads() == 3, "the calling thread keeps its own"
 
 
+@pytest.mark.parametrize("how", ["backward", "grad", "grad that has gradients"])
+@pytest.mark.parametrize("asked", ["a", "b", "rows", "a rows", "a b rows"])
+def test_only_gradients_that_are_asked_for_are_computed(asked: str, how: str) -> None:
+    computed: set[str] = set()
+    leaves = {name: torch.randn(3, requires_grad=True) for name in ("a", "b")}
+    leaves["rows"] = torch.randn(40, 3, requires_grad=True)
+
+    def noted(name: str, value: Tensor) -> Tensor:
+        value = value * 1
+        value.register_hook(lambda gradient: computed.add(name))  # type: ignore[arg-type]
+        return value
+
+    def compute(rows: Tensor) -> tuple[Tensor]:
+        return (noted("a", leaves["a"]) * noted("rows", rows) ** 2 + noted("b", leaves["b"]) ** 3,)
+
+    wanted = [leaves[name] for name in asked.split()]
+    value = in_parts(compute, leaves["rows"], [leaves["a"], leaves["b"]])[0].sum()
+    if how == "backward":
+        value.backward(inputs=wanted)
+        found = [each.grad for each in wanted]
+    else:
+        found = list(torch.autograd.grad(value, wanted, create_graph=how != "grad"))
+    assert computed == set(asked.split())
+    expected = torch.autograd.grad(compute(leaves["rows"])[0].sum(), wanted)
+    torch.testing.assert_close([each.detach() for each in found if each is not None], list(expected))
+
+
 def test_the_batch_of_a_contract_that_looks_at_operations_stays_on_the_calling_thread() -> None:
     """Of other threads a dispatch mode sees nothing (`disent_bench.contracts.methods.on_host_is_said`)."""
     seen: set[threading.Thread] = set()
