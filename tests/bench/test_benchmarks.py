@@ -91,6 +91,7 @@ def test_numbers_are_written_with_three_digits_at_least(value: float, said: str,
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1000)
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "gpu"])
 def test_a_script_runs_in_its_smallest_form(name: str, root: Path, report: ModuleType, tmp_path: Path) -> None:
     path = tmp_path / f"{name}.json"
@@ -111,6 +112,7 @@ def test_a_script_runs_in_its_smallest_form(name: str, root: Path, report: Modul
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1000)
 def test_the_benchmark_of_a_gpu_runs_and_goes_on_where_it_was(root: Path, tmp_path: Path) -> None:
     path = tmp_path / "gpu.json"
     command = [sys.executable, str(root / "benchmarks" / "gpu.py"), "--smallest", "--json", str(path), "--budget"]
