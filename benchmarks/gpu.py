@@ -124,10 +124,13 @@ def gap() -> list[Cell]:
 
 
 def tested(file: str) -> list[Cell]:
-    """Run the tests of a file, and return their last line."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / file)]
+    """Run the tests of a file, and return the line that counts them."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(ROOT / file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    return [(done.stdout.strip() or done.stderr.strip()).splitlines()[-1]]
+    last = (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
+    if done.returncode:
+        raise RuntimeError(last)
+    return [last]
 
 
 COLUMNS = {

@@ -160,8 +160,7 @@ def batches(report: Report, epsilon: float, repeats: int, count: int, n: int) ->
         plans = np.asarray(together(), dtype=np.float64)
         found = [objective(*each) for each in zip(cost_x, cost_y, plans, strict=True)]
         alone()
-        each = milliseconds(together, repeats)
-        shared = each._replace(median=each.median / count, low=each.low / count, high=each.high / count)
+        shared = milliseconds(together, repeats).times(1 / count)
         report.row("batches", f"{epsilon:g}", name, milliseconds(alone, repeats), shared, f"{np.mean(found):.4f}")
 
 

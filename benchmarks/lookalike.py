@@ -31,10 +31,6 @@ def measure(look_alike: LookAlike, images: int, repeats: int) -> tuple[Spread, S
     return Spread.of(wall), Spread.of(processor)
 
 
-def scaled(spread: Spread, factor: float) -> Spread:
-    return spread._replace(**{name: factor * getattr(spread, name) for name in ("median", "low", "high")})
-
-
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--images", type=int, default=1000)
@@ -53,8 +49,8 @@ def main() -> None:
             "rendering",
             name.removesuffix("_lookalike"),
             Spread(images / wall.median, images / wall.high, images / wall.low, wall.count),
-            scaled(processor, 1e3 / images),
-            scaled(batch, 1e3),
+            processor.times(1e3 / images),
+            batch.times(1e3),
             size * wall.median / images / 60,
             float(size * np.prod(dd.info(name).shape) / 1e9),
         )

@@ -49,6 +49,10 @@ class Spread(NamedTuple):
         low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
         return cls(float(median), float(low), float(high), len(values))
 
+    def times(self, factor: float) -> "Spread":
+        """Return this in another unit, or for another amount."""
+        return Spread(factor * self.median, factor * self.low, factor * self.high, self.count)
+
 
 Cell = str | int | float | Spread | None
 
@@ -65,7 +69,7 @@ def seconds_each(work: Callable[[], Any], repeats: int) -> list[float]:
 
 def milliseconds(work: Callable[[], Any], repeats: int) -> Spread:
     """Measure ``work``, which was called before: first calls compile."""
-    return Spread.of([1e3 * each for each in seconds_each(work, repeats)])
+    return Spread.of(seconds_each(work, repeats)).times(1e3)
 
 
 def digits(value: float) -> str:

@@ -108,7 +108,7 @@ def compare(report: Report, channels: int, count: int, warm_up: int) -> None:
     for each, values in seconds.items():
         base = METHODS[each][2] if each in METHODS else ""
         ratios = [Spread.of(blocks[each] / blocks[peer]) if peer in blocks else None for peer in (base, *PEERS)]
-        report.row(name, each, Spread.of([1e3 * value for value in values]), base, *ratios)
+        report.row(name, each, Spread.of(values).times(1e3), base, *ratios)
 
 
 def main() -> None:

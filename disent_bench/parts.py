@@ -146,22 +146,22 @@ class _InParts(Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         rows, *parameters = ctx.saved_tensors
-        of_rows, *of_parameters = (_is_asked_for(node) for node, _ in ctx.next_functions)
-        asked = [each for each, is_asked in zip(parameters, of_parameters, strict=True) if is_asked]
+        wants_rows, *wanted = (_is_asked_for(node) for node, _ in ctx.next_functions)
+        asked = [each for each, is_wanted in zip(parameters, wanted, strict=True) if is_wanted]
 
-        def handed(of_rows: Tensor | None, found: Iterable[Tensor | None]) -> tuple[Tensor | None, ...]:
-            there = iter(found)
-            return (None, None, of_rows, *(next(there) if is_asked else None for is_asked in of_parameters))
+        def handed_on(of_rows: Tensor | None, of_asked: Iterable[Tensor | None]) -> tuple[Tensor | None, ...]:
+            there = iter(of_asked)
+            return (None, None, of_rows, *(next(there) if is_wanted else None for is_wanted in wanted))
 
         if torch.is_grad_enabled():  # the gradient is to have gradients itself
-            wanted = [rows] if of_rows else []
+            own = [rows] if wants_rows else []
             found = torch.autograd.grad(
-                ctx.function(rows), [*wanted, *asked], gradients, create_graph=True, allow_unused=True
+                ctx.function(rows), [*own, *asked], gradients, create_graph=True, allow_unused=True
             )
-            return handed(found[0] if of_rows else None, found[len(wanted) :])
+            return handed_on(found[0] if wants_rows else None, found[len(own) :])
 
         def pull(place: int) -> list[Tensor | None]:
-            own = [ctx.rows[place]] if of_rows else []
+            own = [ctx.rows[place]] if wants_rows else []
             given = [gradient[place] for gradient in pieces]
             return list(
                 torch.autograd.grad(ctx.results[place], [*own, *asked], given, retain_graph=True, allow_unused=True)
@@ -169,8 +169,8 @@ class _InParts(Function):
 
         pieces = [gradient.tensor_split(len(ctx.rows)) for gradient in gradients]
         pulled = side_by_side(pull, range(len(ctx.rows)))
-        joined = torch.cat([each.pop(0) for each in pulled]) if of_rows else None
-        return handed(joined, (_sum(each) for each in zip(*pulled, strict=True)))
+        of_rows = torch.cat([each.pop(0) for each in pulled]) if wants_rows else None
+        return handed_on(of_rows, (_sum(each) for each in zip(*pulled, strict=True)))
 
 
 def _is_asked_for(node: Any) -> bool:

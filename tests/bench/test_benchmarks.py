@@ -123,6 +123,7 @@ def test_the_benchmark_of_a_gpu_runs_and_goes_on_where_it_was(root: Path, tmp_pa
     assert "left out" not in second.stderr
     after = json.loads(path.read_text())["tables"]
     assert after["checks"]["rows"] == before["checks"]["rows"]
+    assert " passed" in after["checks"]["rows"][0][1]
     assert {name: len(table["rows"]) for name, table in after.items()} == {
         "checks": 1,
         "steps": 2,
