@@ -3,8 +3,8 @@
     python benchmarks/gpu.py --budget 20m --json gpu.json
 
 Tests of what only a GPU can show come first. Each row of steps is of blocks of steps between two synchronisations, in
-milliseconds a step; a whole run is measured in steps a second. What does not fit the budget is left out, and the same
-command goes on with it. Without a GPU only --smallest runs, on the CPU.
+milliseconds a step; whole runs are measured in steps a second, alone and packed. What does not fit the budget is left
+out, and the same command goes on with it. Without a GPU only --smallest runs, on the CPU.
 """
 
 import subprocess
@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,10 +28,15 @@ from disent_bench.config.resolve import resolve
 from disent_bench.functional.gromov_wasserstein import gromov_monge_gap
 from disent_bench.functional.rtd import rtd_loss
 from disent_bench.module import DisentModule
+from disent_bench.runs.callbacks.checkpoint import read_checkpoint
+from disent_bench.runs.exact import full_float32
 from disent_bench.runs.model import build_module
 from disent_bench.runs.pace import seconds_of
+from disent_bench.runs.quiet import quiet_lightning
 from disent_bench.runs.result import Result
-from disent_bench.runs.train import run
+from disent_bench.runs.stop import StopOfThread
+from disent_bench.runs.train import lay_out, run, run_folder
+from disent_bench.runs.turns import Turns
 
 ROOT = Path(__file__).parents[1]
 CHECKS = ["tests/contracts/test_capture.py", "tests/functional/test_mirror_descent_triton.py"]
@@ -103,6 +110,39 @@ def loop(method: str, length: int) -> list[Cell]:
         return [float(Result.read(outcome.folder / "result.json").training["steps_per_second"])]
 
 
+def packed(count: int, length: int) -> list[Cell]:
+    """Steps a second of several seeds of beta-VAE in one process; how far the first one's weights are from it alone."""
+    overrides = {"steps": length, "evaluate_every": 0, "log_every": min(50, length // 2)}
+    config = resolve("beta_vae", "toy_grid", "quick", overrides=overrides)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        grid = load("toy_grid", data_dir=folder / "data")
+
+        def train(path: Path, turns: Turns) -> None:
+            with turns.within(), torch.cuda.stream(torch.cuda.Stream()) if GPU else nullcontext():
+                settings = {"data_dir": folder / "data", "say": lambda line: None, "stop": StopOfThread()}
+                outcome = run_folder(path, **settings, meanwhile=turns.pass_on)
+            assert outcome.status == "trained", outcome.reason
+
+        def trained(where: str, seeds: int) -> tuple[float, dict[str, Tensor]]:
+            turns = Turns(seeds)
+            paths = [lay_out(config, seed, grid, folder / where)[1].path for seed in range(seeds)]
+            start = time.perf_counter()
+            with ThreadPoolExecutor(seeds) as threads:
+                for done in [threads.submit(train, path, turns) for path in paths]:
+                    done.result()
+            seconds = time.perf_counter() - start
+            return seconds, read_checkpoint(paths[0] / "last.ckpt")["state_dict"]
+
+        def apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+            weights = [name for name, value in one.items() if isinstance(value, Tensor)]
+            return max(float((one[name] - other[name]).abs().max()) for name in weights)
+
+        with full_float32(), quiet_lightning():
+            alone, again, (seconds, together) = trained("a", 1)[1], trained("b", 1)[1], trained("c", count)
+    return [count * length / seconds, apart(alone, again), apart(alone, together)]
+
+
 def barcode() -> list[Cell]:
     points = torch.randn(2, 64, 64, device=DEVICE)
 
@@ -138,6 +178,7 @@ COLUMNS = {
     "steps": ("step, ms", "taken", "replayed from a CUDA graph", "times"),
     "parts": ("64 points, with the gradient", "ms"),
     "runs": ("whole run of quick on toy_grid", "steps/s"),
+    "packed": ("beta-VAE, seeds in one process", "steps/s", "alone, twice: weights apart", "alone and packed"),
 }
 
 
@@ -157,6 +198,8 @@ def rows(smallest: bool) -> Iterator[tuple[str, str, Callable[[], list[Cell]]]]:
     yield "parts", "Gromov-Monge gap", gap
     for method in ("beta_vae", "beta_tcvae", "topdis"):
         yield "runs", method, partial(loop, method, 20 if smallest else 1500)
+    for count in (2,) if smallest else (1, 4, 16):
+        yield "packed", str(count), partial(packed, count, 20 if smallest else 5000)
 
 
 def main() -> None:

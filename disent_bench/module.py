@@ -137,6 +137,7 @@ class DisentModule(lightning.LightningModule):
         self.register_buffer("clock", torch.zeros((), dtype=torch.int64), persistent=False)
         self.last: Mapping[str, Tensor] = {}
         self.capture: Capture | None = None  # see there; in a plain Trainer, steps are taken one by one
+        self.meanwhile: Callable[[], None] = lambda: None  # called before the host waits for what a step measured
         arguments = {
             "objective": objective.settings(),
             "image_shape": list(image_shape),
@@ -281,16 +282,23 @@ class DisentModule(lightning.LightningModule):
         return logged or any(isinstance(each, Share) and self.step % each.every == 0 for each in weights)
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
-        """Take one step of every player and, every ``log_every`` steps, log it and check that it is finite."""
+        """Take one step of every player and, every ``log_every`` steps, log it and check that it is finite.
+
+        A batch that offers ``steps()``, such as `disent_datasets.datamodule.Block`, is of several steps.
+        """
+        for each in batch.steps() if hasattr(batch, "steps") else (batch,):
+            played = self._take_step(each)
+            if self.step % self.log_every == 0:
+                self.meanwhile()
+                self._log(played)
+
+    def _take_step(self, batch: Any) -> list[Played]:
         second = batch.second if {"second", "pair"} & self.needs else None
         optimizers = self.optimizers()
         listed: list[Any] = optimizers if isinstance(optimizers, list) else [optimizers]
         if self.capture is None:
-            played = self.play(self.run_pass(batch.images, second), listed)
-        else:
-            played = self.capture.step(self, batch.images, second, listed)
-        if self.step % self.log_every == 0:
-            self._log(played)
+            return self.play(self.run_pass(batch.images, second), listed)
+        return self.capture.step(self, batch.images, second, listed)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Log how well images are reconstructed from their codes: squared error, summed over pixels, mean of images."""

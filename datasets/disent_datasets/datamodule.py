@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from disent_datasets.catalogue import load
 from disent_datasets.factors import FactorSpace
 from disent_datasets.grid import FactorGrid
-from disent_datasets.residence import Gather, Residence, place
+from disent_datasets.residence import DeviceGather, Gather, Residence, place
 from disent_datasets.sampling.samplers import make_sampler
 from disent_datasets.sampling.stream import BatchStream
 
@@ -35,6 +37,30 @@ class Batch(NamedTuple):
     factors: Tensor | None = None
 
 
+class Block(NamedTuple):
+    """The data of several training steps, fetched in one call.
+
+    The fields are those of a `Batch` with an axis of steps before the others; ``images`` are (steps, b, c, h, w), each
+    step's channels-last.
+    """
+
+    images: Tensor
+    indices: Tensor
+    second: Tensor | None = None
+    factors: Tensor | None = None
+
+    def steps(self) -> Iterator[Batch]:
+        """Yield each step's data."""
+        for step in range(len(self.images)):
+            second, factors = (None if each is None else each[step] for each in (self.second, self.factors))
+            yield Batch(self.images[step], self.indices[step], second, factors)
+
+
+def steps_in(batch: Any) -> int:
+    """Return how many training steps a batch of any kind is for: 1 unless it is a `Block`."""
+    return len(batch.images) if isinstance(batch, Block) else 1
+
+
 class BatchLoader:
     """Iterates over batches; each pass continues where the last one stopped, so none is seen twice.
 
@@ -49,6 +75,10 @@ class BatchLoader:
         space: the factors that image numbers stand for.
         share: ``(rank, world size)`` of a process that trains with others; each has every ``world size``-th step of
             the stream.
+        steps_at_once: yield `Block` of so many steps in place of batches; 1 yields batches.
+
+    Raises:
+        ValueError: if a pass is not a whole number of blocks.
     """
 
     def __init__(
@@ -59,12 +89,16 @@ class BatchLoader:
         *,
         space: FactorSpace,
         share: tuple[int, int] = (0, 1),
+        steps_at_once: int = 1,
     ) -> None:
+        if steps_at_once < 1 or (num_batches or 0) % steps_at_once:
+            raise ValueError(f"steps_at_once: {num_batches} steps are no whole number of blocks of {steps_at_once}")
         self.stream = stream
         self.gather = gather
         self.num_batches = num_batches
         self.space = space
         self.rank, self.world = share
+        self.steps_at_once = steps_at_once
         self.next_step = stream.start
 
     def batch(self, step: int) -> Batch:
@@ -76,21 +110,41 @@ class BatchLoader:
         partners = None if second is None else self.gather(second, nuisance)
         return Batch(images, torch.from_numpy(first), partners, torch.from_numpy(self.space.factors(first)))
 
-    def __iter__(self) -> Iterator[Batch]:
+    def block(self, step: int) -> Block:
+        """The batches of ``steps_at_once`` training steps, from one on."""
+        drawn = [each * self.world + self.rank for each in range(step, step + self.steps_at_once)]
+        indices, nuisances = [self.stream.step(each) for each in drawn], [self.stream.nuisance(each) for each in drawn]
+        first = np.stack([each.first for each in indices])
+        seconds = [each.second for each in indices if each.second is not None]
+        images = self._gathered(first, nuisances)
+        partners = self._gathered(np.stack(seconds), nuisances) if seconds else None
+        factors = self.space.factors(first.reshape(-1)).reshape(*first.shape, -1)
+        return Block(images, torch.from_numpy(first), partners, torch.from_numpy(factors))
+
+    def _gathered(self, indices: NDArray[np.int64], nuisances: Sequence[np.random.Generator]) -> Tensor:
+        """Images of the numbers (steps, b)."""
+        if isinstance(self.gather, DeviceGather):  # whose images have no nuisance
+            images = self.gather(indices.reshape(-1))
+        else:
+            images = torch.cat([self.gather(*each) for each in zip(indices, nuisances, strict=True)])
+        return images.unflatten(0, indices.shape)
+
+    def __iter__(self) -> Iterator[Batch | Block]:
         """Yield the batches of one pass."""
         end = None
         if self.num_batches is not None:
             done = (self.next_step - self.stream.start) % self.num_batches
             end = self.next_step - done + self.num_batches
         while end is None or self.next_step < end:
-            self.next_step += 1
-            yield self.batch(self.next_step - 1)
+            step = self.next_step
+            self.next_step += self.steps_at_once
+            yield self.batch(step) if self.steps_at_once == 1 else self.block(step)
 
     def __len__(self) -> int:
         """Batches in one pass; TypeError if it is endless (what Lightning expects)."""
         if self.num_batches is None:
             raise TypeError("an endless stream has no length")
-        return self.num_batches
+        return self.num_batches // self.steps_at_once
 
     def state_dict(self) -> dict[str, int]:
         """The step that comes next; nothing if the pass is endless."""
@@ -145,6 +199,8 @@ class DisentDataModule(lightning.LightningDataModule):
         sampler_options: the sampler's own arguments.
         validation_images: about how many images a validation has, whole batches of them.
         image_size: height and width of the images, as for `disent_datasets.load`.
+        steps_at_once: train on a `Block` of so many steps in place of batches, where hooks between steps would cost
+            more than steps; 1 trains on batches.
 
     Raises:
         ValueError: as the data set is loaded, if there is no such data set, sampler or option.
@@ -167,6 +223,7 @@ class DisentDataModule(lightning.LightningDataModule):
         sampler_options: Mapping[str, Any] | None = None,
         validation_images: int = 5_000,
         image_size: int | None = None,
+        steps_at_once: int = 1,
     ) -> None:
         super().__init__()
         self.dataset = name
@@ -183,6 +240,7 @@ class DisentDataModule(lightning.LightningDataModule):
         self.sampler_options = sampler_options
         self.validation_images = validation_images
         self.image_size = image_size
+        self.steps_at_once = steps_at_once
         self._grid: FactorGrid | None = None
         self._gathers: dict[torch.device, Gather] = {}
 
@@ -209,7 +267,7 @@ class DisentDataModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> BatchLoader:
         """The stream of batches, from step ``first_batch`` on."""
-        return self._loader(self.seed, self.first_batch, self.num_batches)
+        return self._loader(self.seed, self.first_batch, self.num_batches, self.steps_at_once)
 
     def val_dataloader(self) -> FixedBatches:
         """A fixed pass over batches drawn as the training's are, with a seed of its own."""
@@ -218,7 +276,7 @@ class DisentDataModule(lightning.LightningDataModule):
             self._loader(VALIDATION_SEED, 0, max(1, self.validation_images // self.batch_size // world))
         )
 
-    def _loader(self, seed: int, start: int, num_batches: int | None) -> BatchLoader:
+    def _loader(self, seed: int, start: int, num_batches: int | None, steps_at_once: int = 1) -> BatchLoader:
         sampler = make_sampler(self.sampler, self.grid, self.sampler_options)
         return BatchLoader(
             BatchStream(self.grid, self.batch_size, seed, start, second=self.second, sampler=sampler),
@@ -226,6 +284,7 @@ class DisentDataModule(lightning.LightningDataModule):
             num_batches,
             space=self.grid.space,
             share=(0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size),
+            steps_at_once=steps_at_once,
         )
 
     def _gathered_by(self, device: torch.device) -> Gather:
@@ -233,7 +292,7 @@ class DisentDataModule(lightning.LightningDataModule):
             self._gathers = {device: place(self.grid, self.residence, device)}
         return self._gathers[device]
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+    def on_after_batch_transfer(self, batch: Batch | Block, dataloader_idx: int) -> Batch | Block:
         """Turn uint8 images into float32 in [0, 1], on the device that holds them."""
         second = None if batch.second is None else self._to_float(batch.second)
         return batch._replace(images=self._to_float(batch.images), second=second)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 import warnings
 from typing import Literal, Protocol
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -91,9 +93,21 @@ def place(grid: FactorGrid, residence: Residence, device: torch.device) -> Gathe
             stacklevel=2,
         )
         return HostGather(grid)
-    if residence == "auto":
-        residence = "device" if device.type == "cuda" and _fits(grid, device) else "host"
-    return DeviceGather(grid, device) if residence == "device" else HostGather(grid)
+    if residence == "host" or (residence == "auto" and device.type != "cuda"):
+        return HostGather(grid)
+    with _placing:
+        key = (grid.fingerprint, device)
+        if key in _placed:
+            return _placed[key]
+        if residence == "auto" and not _fits(grid, device):
+            return HostGather(grid)
+        gather = _placed[key] = DeviceGather(grid, device)
+        return gather
+
+
+_placed: WeakValueDictionary[tuple[str, torch.device], DeviceGather] = WeakValueDictionary()
+"""Images that lie on a device already, which all share who train on them there."""
+_placing = threading.Lock()
 
 
 def _fits(grid: FactorGrid, device: torch.device) -> bool:
@@ -116,6 +130,8 @@ def _copy(grid: FactorGrid, device: torch.device) -> Tensor:
     for block in track(blocks, len(array), f"{action} {grid.name} to the memory of {device}"):
         whole[done : done + len(block)] = torch.from_numpy(block)
         done += len(block)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)  # whoever shares the images reads them on a stream of their own
     return whole
 
 

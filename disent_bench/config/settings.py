@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -58,6 +59,11 @@ class Settings(Training):
             raise ValueError(f"gradient_clip_value is above 0, or null for no bound, not {self.gradient_clip_value}")
         if not self.weight_decay >= 0:
             raise ValueError(f"weight_decay is 0 or above, not {self.weight_decay}")
+
+    def steps_at_once(self, most: int, start: int = 0) -> int:
+        """Return the largest number of steps up to ``most`` after which alone anything is due, from a step on."""
+        common = math.gcd(start, self.steps, self.log_every, self.checkpoint_every, self.evaluate_every)
+        return max(number for number in range(1, min(most, common) + 1) if common % number == 0)
 
     @property
     def training(self) -> Training:

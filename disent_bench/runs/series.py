@@ -68,6 +68,8 @@ def ending(outcome: Outcome) -> str:
             return f"stopped by {outcome.reason}{saved}: {outcome.folder}"
         case "busy":
             return outcome.reason
+        case "trained":
+            return f"trained: {outcome.folder}"
         case "failed":
             return f"failed: {outcome.reason}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -41,12 +42,19 @@ def take_unheeded() -> list[int]:
     return taken
 
 
+class Trained(Interrupted):
+    """A run stops after its last step, as it was told to; what was done is saved, and left to be scored."""
+
+
 class Stop:
     """Hears SIGINT and SIGTERM; a second one goes to whoever heard them before.
 
     Outside of `holding` a signal raises `Interrupted` where the program stands; within it is kept for `number`. One
     that came before and has ended nothing raises at once.
     """
+
+    unscored = False
+    """Whether the run stops after its last step, and leaves all scores of before and after training to others."""
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -104,6 +112,33 @@ class Stop:
         signal.signal(number, self._before[number])
         if not self.holding:
             raise Interrupted(self.name)
+
+
+class StopOfThread(Stop):
+    """Of a run that is trained on a thread, where no signals are heard: it is told of them."""
+
+    unscored = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread: int | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hear what is told within."""
+        self._thread = threading.get_ident()
+        try:
+            if self.number is not None:
+                raise Interrupted(self.name)
+            yield
+        finally:
+            self._thread = None
+
+    def tell(self, number: int) -> None:
+        """Do with a signal as `Stop` does; a second one raises `Interrupted` wherever the thread stands."""
+        again, self.number = self.number is not None, number
+        if self._thread is not None and (again or not self.holding):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(Interrupted))
 
 
 @contextmanager

@@ -12,8 +12,6 @@ from typing import Any, Literal
 import lightning
 import torch
 from disent_datasets import DataError, DisentDataModule, FactorGrid
-from disent_metrics.suite import SuiteResult
-from lightning import LightningModule
 from lightning.fabric.plugins.environments import LightningEnvironment
 
 from disent_bench.capture import Capture
@@ -23,36 +21,50 @@ from disent_bench.config.run import RunConfig
 from disent_bench.module import DisentModule, NonFiniteLossError
 from disent_bench.plugins import load_plugins
 from disent_bench.runs.callbacks import AtomicCheckpoint, Checkpoint, Evaluate, FiniteLoss, Pictures, Throughput
-from disent_bench.runs.callbacks.checkpoint import read_checkpoint, undisturbed
-from disent_bench.runs.callbacks.evaluate import score_module
+from disent_bench.runs.callbacks.checkpoint import read_checkpoint
 from disent_bench.runs.continuing import start_from_shorter_run
 from disent_bench.runs.exact import full_float32
 from disent_bench.runs.floor import Floor
 from disent_bench.runs.folder import RunFolder, RunKey
 from disent_bench.runs.lock import RunBusyError
 from disent_bench.runs.loggers import DEFAULT_LOGGERS, check_loggers, close_loggers, make_loggers
-from disent_bench.runs.model import load_run, module_for, reads_second, shape_of
+from disent_bench.runs.model import module_for, reads_second, shape_of
 from disent_bench.runs.provenance import provenance
 from disent_bench.runs.quiet import quiet_lightning
 from disent_bench.runs.result import Failure, Result
-from disent_bench.runs.stop import Interrupted, Stop
+from disent_bench.runs.scoring import TrainingError, identity_of, score_only, scored, untrained_scores
+from disent_bench.runs.stop import Interrupted, Stop, Trained
 from disent_bench.text import one_line
 
 Say = Callable[[str], None]
 
-
-class TrainingError(RuntimeError):
-    """A run failed while it was trained or scored."""
+STEPS_AT_ONCE = {"cuda": 50}
+"""At most so many steps between two hooks, by device; 1 where a step takes longer than all hooks."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its folder, and the reason if it did not end well; busy is one that another process has."""
+    """How a run ended: its folder, and the reason if it did not end well.
+
+    A busy one is in the hands of another process; a trained one was not to be scored here.
+    """
 
     key: RunKey
     folder: Path
-    status: Literal["done", "skipped", "failed", "interrupted", "busy"]
+    status: Literal["done", "skipped", "failed", "interrupted", "busy", "trained"]
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a run is given beside its configuration and its data; none of it changes the result."""
+
+    accelerator: str
+    say: Say
+    stop: Stop
+    loggers: Sequence[str]
+    debug: bool
+    meanwhile: Callable[[], None] = lambda: None
 
 
 def run_key(config: RunConfig, seed: int, grid: FactorGrid) -> RunKey:
@@ -91,15 +103,31 @@ def run(
     check_loggers(loggers)
     data = _data_module(config, seed, data_dir)
     key, folder = lay_out(config, seed, data.grid, runs)
-    return _bring_to_its_end(config, key, data, folder, accelerator, say, loggers, debug)
+    return _bring_to_its_end(config, key, data, folder, Outlook(accelerator, say, Stop(), loggers, debug))
 
 
 def run_folder(
-    path: Path, *, data_dir: Path | None = None, accelerator: str = "auto", say: Say = print, debug: bool = False
+    path: Path,
+    *,
+    data_dir: Path | None = None,
+    accelerator: str = "auto",
+    say: Say = print,
+    debug: bool = False,
+    stop: Stop | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Bring the run of a folder to its end, by the configuration that the folder holds.
 
     Whatever goes wrong is recorded in the folder, and raises as well with ``debug``.
+
+    Args:
+        path: the folder.
+        data_dir: as for `run`.
+        accelerator: as for `run`.
+        say: as for `run`.
+        debug: as for `run`.
+        stop: what stops it; None for signals.
+        meanwhile: called every ``log_every`` steps, before what they measured is waited for.
 
     Raises:
         ValueError: if this is no folder of a run.
@@ -111,10 +139,11 @@ def run_folder(
         data = _data_module(config, seed, data_dir)
         if data.grid.fingerprint != fingerprint:
             raise DataError(f"{config.dataset} ({config.source}) holds other images than the run was laid out for")
-        return _bring_to_its_end(config, key, data, folder, accelerator, say, debug=debug)
+        outlook = Outlook(accelerator, say, stop or Stop(), DEFAULT_LOGGERS, debug, meanwhile)
+        return _bring_to_its_end(config, key, data, folder, outlook)
     except (DataError, ValueError, OSError) as error:
         reason = one_line(error)
-        _record_failure(folder, error, Failure(**_identity(config, key), reason=reason, config=config.to_dict()), say)
+        _record_failure(folder, error, Failure(**identity_of(config, key), reason=reason, config=config.to_dict()), say)
         if debug:
             raise
         return Outcome(key, path, "failed", reason)
@@ -179,7 +208,7 @@ def rescore(
     if grid.fingerprint != fingerprint:
         raise DataError(f"{config.dataset} ({config.source}) holds other images than the run was trained on")
     with folder.lock(), quiet_lightning():
-        return _score_only(config, run_key(config, seed, grid), grid, folder, accelerator, say)
+        return score_only(config, run_key(config, seed, grid), grid, folder, accelerator, say)
 
 
 def _data_module(config: RunConfig, seed: int, data_dir: Path | None) -> DisentDataModule:
@@ -202,27 +231,26 @@ def _bring_to_its_end(
     key: RunKey,
     data: DisentDataModule,
     folder: RunFolder,
-    accelerator: str,
-    say: Say,
-    loggers: Sequence[str] = DEFAULT_LOGGERS,
-    debug: bool = False,
+    outlook: Outlook,
 ) -> Outcome:
-    identity, stop = _identity(config, key), Stop()
+    identity, stop, say = identity_of(config, key), outlook.stop, outlook.say
     try:
         with folder.lock(), quiet_lightning(), stop.listening():
             if folder.is_scored(config.scoring):
                 return Outcome(key, folder.path, "skipped")
             if folder.result.exists():
-                _score_only(config, key, data.grid, folder, accelerator, say)
+                score_only(config, key, data.grid, folder, outlook.accelerator, say)
                 return Outcome(key, folder.path, "done")
             folder.failure.unlink(missing_ok=True)
             start_from_shorter_run(config, key.seed, data.grid, folder, say)
-            outcome = _train(config, key, data, folder, accelerator, say, stop, loggers)
+            outcome = _train(config, key, data, folder, outlook)
             Result(**identity, **outcome).write(folder.result)
     except (DataError, ValueError):
         raise
+    except Trained:
+        return Outcome(key, folder.path, "trained")
     except Interrupted as interruption:
-        return Outcome(key, folder.path, "interrupted", str(interruption))
+        return Outcome(key, folder.path, "interrupted", str(interruption) or stop.name)
     except RunBusyError as error:
         return Outcome(key, folder.path, "busy", str(error))
     except (Exception, SystemExit) as error:  # of people's own code
@@ -231,25 +259,10 @@ def _bring_to_its_end(
         details = "" if isinstance(error, NonFiniteLossError) else traceback.format_exc()
         failure = Failure(**identity, reason=reason, traceback=details, config=config.to_dict())
         _record_failure(folder, error, failure, say)
-        if debug:
+        if outlook.debug:
             raise
         return Outcome(key, folder.path, "failed", reason)
     return Outcome(key, folder.path, "done")
-
-
-def _identity(config: RunConfig, key: RunKey) -> dict[str, Any]:
-    """The fields of a `Report`."""
-    return {
-        "protocol": key.protocol,
-        "dataset": key.dataset,
-        "source": config.source,
-        "method": key.method,
-        "key": key.key,
-        "seed": key.seed,
-        "note": config.note,
-        "changes": dict(config.changes),
-        "scoring": config.scoring,
-    }
 
 
 @full_float32()
@@ -258,13 +271,11 @@ def _train(
     key: RunKey,
     data: DisentDataModule,
     folder: RunFolder,
-    accelerator: str,
-    say: Say,
-    stop: Stop,
-    loggers: Sequence[str],
+    outlook: Outlook,
 ) -> dict[str, Any]:
     """Train and score; return the fields of a `Result` beyond those of a `Report`."""
     settings, grid, seed, start = config.settings, data.grid, key.seed, time.perf_counter()
+    say, stop, files = outlook.say, outlook.stop, AtomicCheckpoint()
     lightning.seed_everything(seed, verbose=False)
     module = module_for(config, grid)
     data.second = reads_second(module)
@@ -281,12 +292,12 @@ def _train(
     pictures = Pictures(grid, folder.path, settings.evaluate_every, say)
     callbacks = [throughput, evaluate, pictures, checkpoint]
     trainer = lightning.Trainer(
-        accelerator=accelerator,
+        accelerator=outlook.accelerator,
         devices=1,
         max_epochs=1,
-        logger=make_loggers(loggers, config, seed, folder, step, say),
-        callbacks=[FiniteLoss(settings.log_every), *callbacks],
-        plugins=[AtomicCheckpoint(), LightningEnvironment()],  # one process, also within a job of Slurm
+        logger=make_loggers(outlook.loggers, config, seed, folder, step, say),
+        callbacks=[FiniteLoss(settings.log_every, outlook.meanwhile), *callbacks],
+        plugins=[files, LightningEnvironment()],  # one process, also within a job of Slurm
         default_root_dir=folder.path,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -297,7 +308,9 @@ def _train(
     )
     if step < settings.steps:
         if isinstance(module, DisentModule):
-            module.capture = Capture(say)
+            module.capture, module.meanwhile = Capture(say), outlook.meanwhile
+            at_once = settings.steps_at_once(STEPS_AT_ONCE.get(trainer.strategy.root_device.type, 1), step)
+            files.steps_at_once = data.steps_at_once = at_once
         try:
             trainer.fit(module, datamodule=data, ckpt_path=folder.checkpoint if saved else None, weights_only=True)
         except ValueError as error:  # from here on it is the training that fails, not the user's input
@@ -315,14 +328,15 @@ def _train(
         pictures.finish(module, trainer.loggers)
     if checkpoint.batches != settings.steps:
         raise TrainingError(f"the training ended after {checkpoint.batches} of {settings.steps} steps")
-    final = _scored(evaluate.scores.final)
+    final = scored(evaluate.scores.final)
+    if not evaluate.scores.untrained:
+        evaluate.take_untrained(untrained_scores(config, floor, seed, module.device), trainer.loggers)
     close_loggers(trainer.loggers, config, seed, final.scores, settings.steps)
-    untrained = evaluate.scores.untrained or _floor(config, floor, seed, module.device)
     return {
         "scores": final.scores,
         "errors": final.errors,
         "notes": final.notes,
-        "untrained": untrained,
+        "untrained": evaluate.scores.untrained,
         "seconds": {name: round(value, 3) for name, value in final.seconds.items()},
         "training": {
             "steps": settings.steps,
@@ -338,56 +352,6 @@ def _train(
             device_seconds=throughput.seconds + sum(final.seconds.values()),
         ),
     }
-
-
-def _score_only(
-    config: RunConfig, key: RunKey, grid: FactorGrid, folder: RunFolder, accelerator: str, say: Say
-) -> Path:
-    """Score the network of a finished run's checkpoint, and write that beside its result."""
-    start = time.perf_counter()
-    scoring, path = config.scoring, folder.scores(config.scoring)
-    say(f"trained already; scoring under {scoring.label}: {', '.join(config.scores.scores)}")
-    trainer = lightning.Trainer(accelerator=accelerator, devices=1, logger=False, plugins=LightningEnvironment())
-    module = load_run(folder.path).to(trainer.strategy.root_device)
-    found = _scored(undisturbed(score_module)(module, grid, config.scores))
-    untrained = _floor(config, Floor(config, key, grid, folder), key.seed, module.device)
-    first = Result.read(folder.result)
-    result = Result(
-        **_identity(config, key),
-        scores=found.scores,
-        errors=found.errors,
-        notes=found.notes,
-        untrained=untrained,
-        seconds={name: round(value, 3) for name, value in found.seconds.items()},
-        training=first.training,
-        config=config.to_dict(),
-        environment=provenance(
-            module.device, wall_seconds=time.perf_counter() - start, device_seconds=sum(found.seconds.values())
-        ),
-    )
-    path.parent.mkdir(exist_ok=True)
-    result.write(path)
-    return path
-
-
-def _scored(found: SuiteResult | None) -> SuiteResult:
-    """Return what was found; a run without a single score is a failed run."""
-    if found is None or not found.scores:
-        reasons = "; ".join(dict.fromkeys(found.errors.values())) if found else "scoring did not run"
-        raise TrainingError(f"no score could be computed: {reasons}")
-    return found
-
-
-def _floor(config: RunConfig, floor: Floor, seed: int, device: torch.device) -> dict[str, float]:
-    """Scores of the network before training: one seed means one initial network."""
-
-    def score() -> dict[str, float]:
-        lightning.seed_everything(seed, verbose=False)
-        module: LightningModule = module_for(config, floor.grid).to(device).eval()
-        return floor.scores(module, lambda: score_module(module, floor.grid, config.scores))[0]
-
-    scores: dict[str, float] = undisturbed(score)()
-    return scores
 
 
 def _record_failure(folder: RunFolder, error: BaseException, failure: Failure, say: Say) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from disent_bench.runs.folder import RunFolder, RunKey
 from disent_bench.runs.result import Failure, Scoring
@@ -20,7 +20,8 @@ class Job:
         folder: its folder, laid out.
         scoring: how it is to be scored.
         steps: how many it has.
-        options: further words for ``disent-bench resume``, such as where the data are.
+        device: on which it runs, as Lightning's ``accelerator``.
+        data_dir: where the data are; None for where they are by default.
     """
 
     name: str
@@ -28,12 +29,14 @@ class Job:
     folder: RunFolder
     scoring: Scoring
     steps: int
-    options: Sequence[str] = ()
+    device: str = "auto"
+    data_dir: Path | None = None
 
     @property
     def words(self) -> list[str]:
         """Arguments of ``disent-bench`` that run the folder."""
-        return ["resume", str(self.folder.path.absolute()), *self.options]
+        data = [] if self.data_dir is None else ["--data-dir", str(self.data_dir)]
+        return ["resume", str(self.folder.path.absolute()), "--device", self.device, *data]
 
     @property
     def is_done(self) -> bool:

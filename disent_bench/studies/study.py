@@ -133,16 +133,14 @@ def _launch(
             if images not in grids:
                 grids[images] = load_grid(variant.config, data_dir)
             rehearse(variant.config, grids[images])
-    options = ["--device", device, "--data-dir", str(data_folder(data_dir).absolute())]
+    data = data_folder(data_dir).absolute()
 
     def jobs(wanted: Iterable[Variant], seeds: Iterable[int], kind: str) -> list[Job]:
         found = []
         for seed, variant in product(seeds, wanted):
             key, folder = lay_out(variant.config, seed, grids[_images(variant.config)], runs)
-            config = variant.config
-            found.append(
-                Job(f"{variant.label}, {kind} {seed}", key, folder, config.scoring, config.settings.steps, options)
-            )
+            config, name = variant.config, f"{variant.label}, {kind} {seed}"
+            found.append(Job(name, key, folder, config.scoring, config.settings.steps, device, data))
         return found
 
     print(study.title, file=sys.stderr)

@@ -32,7 +32,7 @@ class Active:
 
 
 def supervise(jobs: Sequence[Job], launcher: Launcher, num_workers: int, retries: int = 1) -> dict[str, Outcome]:
-    """Bring all jobs to their end, ``num_workers`` at a time, and return how each ended, by name.
+    """Bring all jobs to their end, ``num_workers`` working at a time, and return how each ended, by name.
 
     A job that is done is skipped; one that somebody else is working on, such as the same study started twice, is left
     to them and waited for. Whatever becomes of one job, the others go on. One that the machine failed (killed, lost,
@@ -46,12 +46,12 @@ def supervise(jobs: Sequence[Job], launcher: Launcher, num_workers: int, retries
     waiting = deque(job for job in jobs if job.name not in finished)
     tries = dict.fromkeys(outcomes, 0)
     active: list[Active] = []
-    stopping, look = False, 0.0
+    stopping, look, at_once = False, 0.0, num_workers * getattr(launcher, "jobs_per_worker", 1)
     with Board(jobs, finished, num_workers) as board, _held_signals() as received:
         while active or (waiting and not stopping):
-            if not stopping and len(active) < num_workers and time.monotonic() >= look:
-                active += _start(waiting, num_workers - len(active), launcher, outcomes, board)
-                if waiting and len(active) < num_workers:  # all that is left is in other hands
+            if not stopping and len(active) < at_once and time.monotonic() >= look:
+                active += _start(waiting, at_once - len(active), launcher, outcomes, board)
+                if waiting and len(active) < at_once:  # all that is left is in other hands
                     look = time.monotonic() + LOOK_SECONDS
             board.update([each.job for each in active], waiting)
             time.sleep(POLL_SECONDS)

@@ -356,7 +356,7 @@ def test_mistakes_are_refused_before_anything_runs(
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--launcher", "cloud"], "'cloud' (choose from 'local', 'ray', 'slurm')"),
+        (["--launcher", "cloud"], "'cloud' (choose from 'local', 'packed', 'ray', 'slurm')"),
         (["--workers", "0"], "--workers is at least 1, not 0"),
         (["--retries", "-1"], "--retries is at least 0, not -1"),
         (["--cpus", "0"], "--cpus is at least 1, not 0"),

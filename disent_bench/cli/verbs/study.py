@@ -39,7 +39,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file", type=Path, metavar="FILE", help="the study, a YAML file, or the name of one that comes with the package"
     )
-    where = "where runs go: local is this machine; ray and slurm are clusters, whose machines share the folders"
+    where = (
+        "where runs go: local is this machine, packed one process of it whose runs share one device; ray and slurm are "
+        "clusters, whose machines share the folders"
+    )
     parser.add_argument("--launcher", choices=_launchers(), default="local", help=where)
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="runs side by side, or queued at a time")
     parser.add_argument("--cpus", type=int, metavar="N", help="cores of each run; default: a share")

@@ -7,18 +7,19 @@ import io
 import pickle
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import torch
+from disent_datasets.datamodule import steps_in
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.fabric.utilities.data import AttributeDict
 
 from disent_bench.files import write_atomically
-from disent_bench.runs.stop import Interrupted, Stop
+from disent_bench.runs.stop import Interrupted, Stop, Trained
 
 
 class AtomicCheckpoint(TorchCheckpointIO):
@@ -26,10 +27,15 @@ class AtomicCheckpoint(TorchCheckpointIO):
 
     What people's modules keep is written as plain data, which is all that is read again; the first checkpoint of a
     process is read to see that it can be.
+
+    Args:
+        steps_at_once: training steps in what Lightning counts as a batch; files count steps, so that a run can go on
+            with another number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, steps_at_once: int = 1) -> None:
         super().__init__()
+        self.steps_at_once = steps_at_once
         self._tried = False
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
@@ -39,7 +45,8 @@ class AtomicCheckpoint(TorchCheckpointIO):
             TypeError: if the checkpoint holds what could not be read again.
         """
         buffer = io.BytesIO()
-        torch.save(plain(checkpoint), buffer)
+        loops = counted_anew(checkpoint["loops"], lambda count: count * self.steps_at_once)
+        torch.save(plain({**checkpoint, "loops": loops}), buffer)
         if not self._tried:
             buffer.seek(0)
             try:
@@ -53,6 +60,32 @@ class AtomicCheckpoint(TorchCheckpointIO):
                 ) from None
             self._tried = True
         write_atomically(Path(path), buffer.getbuffer())
+
+    def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return what was saved, with Lightning's batches counted as this run counts them."""
+        checkpoint: dict[str, Any] = super().load_checkpoint(*args, **kwargs)
+        loops = counted_anew(checkpoint["loops"], lambda count: count // self.steps_at_once)
+        return {**checkpoint, "loops": loops}
+
+
+def counted_anew(loops: Mapping[str, Any], convert: Callable[[int], int]) -> dict[str, Any]:
+    """Return the state of Lightning's loops with another count of the training batches that were begun.
+
+    One whose hooks are running, within which a checkpoint is written, lacks being completed in either way of counting.
+    """
+    if "fit_loop" not in loops:
+        return dict(loops)
+    fit = dict(loops["fit_loop"])
+    progress, stepped = fit["epoch_loop.batch_progress"], fit["epoch_loop.state_dict"]["_batches_that_stepped"]
+    lacking = progress["current"]["ready"] - stepped
+    fit["epoch_loop.batch_progress"] = {
+        name: {each: convert(counts["ready"]) - (counts["ready"] - count) for each, count in counts.items()}
+        if isinstance(counts, dict)
+        else counts
+        for name, counts in progress.items()
+    }
+    fit["epoch_loop.state_dict"] = {"_batches_that_stepped": convert(progress["current"]["ready"]) - lacking}
+    return {**loops, "fit_loop": fit}
 
 
 def plain(value: Any) -> Any:
@@ -94,6 +127,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 class Checkpoint(Callback):
     """Saves the whole state every ``every`` steps, after step ``last``, and when a signal asks the run to stop.
 
+    A run that somebody else is to score stops after its last step.
+
     The state of every random generator in use travels along, so a resumed run equals an uninterrupted one. It has to
     be the last callback: what others log and draw in the same step is then part of the checkpoint.
     """
@@ -122,12 +157,14 @@ class Checkpoint(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save if it is time; stop if a signal came."""
-        self.batches += 1
+        self.batches += steps_in(batch)
         stopping = self.stop.number is not None
         if stopping or self.batches % self.every == 0 or self.batches == self.last:
             trainer.save_checkpoint(self.path)
         if stopping:
             raise Interrupted(f"{self.stop.name} at step {self.batches}")
+        if self.batches == self.last and self.stop.unscored:
+            raise Trained(f"the last step, {self.batches}")
         self.stop.holding = self.batches != self.last
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from disent_datasets import FactorGrid
+from disent_datasets.datamodule import steps_in
 from disent_metrics.encode import GridCodes
 from disent_metrics.protocol import ScoreProtocol
 from disent_metrics.samples import Providers
@@ -191,7 +192,7 @@ class Evaluate(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the untrained network, completely: it is the floor that every table shows; or what was cut off."""
-        if self.batches == 0:
+        if self.batches == 0 and not self.stop.unscored:
             self.scores.untrained = self._untrained(pl_module, trainer.loggers)
         elif self.owed:
             self._score_during(pl_module, trainer.loggers)
@@ -200,7 +201,7 @@ class Evaluate(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Score if it is time."""
-        self.batches += 1
+        self.batches += steps_in(batch)
         if self.every and self.during.scores and self.batches % self.every == 0:
             self._score_during(pl_module, trainer.loggers)
 
@@ -240,6 +241,11 @@ class Evaluate(Callback):
             self.say("the floor of the table is known: another run began with this encoder")
             _log(loggers, scores, 0)
         return scores
+
+    def take_untrained(self, scores: Mapping[str, float], loggers: Sequence[Logger]) -> None:
+        """Take over scores of the untrained network, which were not computed before training."""
+        self.scores.untrained = dict(scores)
+        _log(loggers, scores, 0)
 
     def _score(self, module: LightningModule, loggers: Sequence[Logger], protocol: ScoreProtocol) -> SuiteResult:
         training = module.training

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib.image
 from disent_datasets import FactorGrid
+from disent_datasets.datamodule import steps_in
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ class Pictures(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Draw if it is time."""
-        self.batches += 1
+        self.batches += steps_in(batch)
         if self.every and self.batches % self.every == 0:
             self.finish(pl_module, trainer.loggers)
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from disent_datasets.datamodule import steps_in
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -68,7 +69,7 @@ class Throughput(Callback):
     ) -> None:
         """Stop the clock and show the step; log every ``every`` steps."""
         self.seconds += time.perf_counter() - self._batch_start
-        self.batches += 1
+        self.batches += steps_in(batch)
         self._show()
         if self.batches % self.every:
             return

@@ -62,7 +62,10 @@ class Resources:
 
 
 class Launcher(Protocol):
-    """Starts jobs; made of `Resources`, which it may refuse with a ValueError in one line."""
+    """Starts jobs; made of `Resources`, which it may refuse with a ValueError in one line.
+
+    One that has ``jobs_per_worker`` is given so many jobs at a time for each worker, else one.
+    """
 
     def start(self, jobs: Sequence[Job]) -> Sequence[Task]:
         """Start jobs, whose folders nobody works on, and return at once."""

@@ -1,0 +1,335 @@
+"""Several steps between two hooks, and several runs in one process, change nothing in what comes out."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from disent_bench.config.resolve import resolve
+from disent_bench.runs import train
+from disent_bench.runs.callbacks.checkpoint import Checkpoint, read_checkpoint
+from disent_bench.runs.result import Failure, Result
+from disent_bench.runs.stop import Interrupted, StopOfThread
+from disent_bench.runs.train import Outcome, run
+from disent_bench.runs.turns import Turns
+from disent_bench.studies.launchers import Resources
+from disent_bench.studies.reading import read_study
+from disent_bench.studies.study import run_study
+
+SETTINGS = {
+    "steps": 12,
+    "batch_size": 8,
+    "log_every": 4,
+    "checkpoint_every": 8,
+    "evaluate_every": 8,
+    "scores.scores": ["mig"],
+    "scores.num_train": 200,
+    "scores.num_test": 100,
+}
+METHODS = ["factor_vae", "topdis", "ada_gvae"]
+
+
+def trained(method: str, runs: Path, data_dir: Path, seed: int = 0, **more: Any) -> Outcome:
+    config = resolve(method, "toy_grid", "quick", overrides={**SETTINGS, **more})
+    return run(config, seed, runs=runs, data_dir=data_dir, say=lambda line: None)
+
+
+def check_same(one: Path, other: Path) -> None:
+    """The same weights, states, counts, logged values and scores, bit for bit; times left out."""
+    first, second = (read_checkpoint(each / "last.ckpt") for each in (one, other))
+    for states in (first, second):
+        states["callbacks"].pop("Throughput")
+        states["callbacks"]["Evaluate"].pop("untrained")  # which nobody has taken yet if others score it
+    assert equal(first, second)
+    assert logged(one) == logged(other)
+    results = [Result.read(each / "result.json") for each in (one, other)]
+    assert results[0].scores == results[1].scores
+    assert results[0].untrained == results[1].untrained
+
+
+def equal(one: Any, other: Any) -> bool:
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(value, other[key]) for key, value in one.items())
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+def logged(folder: Path) -> list[tuple[int, str, float]]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    values = [(line["step"], name, value) for line in lines for name, value in line.items()]
+    return sorted(each for each in values if not each[1].startswith(("throughput/", "topological/barcode_ms")))
+
+
+@pytest.mark.parametrize("method", ["topdis", "ada_gvae"])
+def test_steps_between_hooks_change_nothing(
+    method: str, tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = trained(method, tmp_path / "one", data_dir)
+    monkeypatch.setitem(train.STEPS_AT_ONCE, "cpu", 50)
+    calls: list[int] = []
+    whole = Checkpoint.on_train_batch_end
+    monkeypatch.setattr(
+        Checkpoint,
+        "on_train_batch_end",
+        lambda self, *args: (whole(self, *args), calls.append(self.batches)),  # type: ignore[func-returns-value]
+    )
+    several = trained(method, tmp_path / "several", data_dir)
+    assert calls == [4, 8, 12]
+    check_same(one.folder, several.folder)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
+    return trained("vae", tmp_path_factory.mktemp("whole"), data_dir).folder
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "calls"), [(1, 50, [8, 10, 12]), (50, 1, [9, 10, 11, 12]), (50, 50, [10, 12])]
+)
+def test_a_run_goes_on_with_another_number_of_steps_between_hooks(
+    before: int,
+    after: int,
+    calls: list[int],
+    whole: Path,
+    tmp_path: Path,
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    step = Checkpoint.on_train_batch_end
+    ended: list[int] = []
+
+    def stopped(self: Checkpoint, *args: Any) -> None:
+        if self.batches >= 5 and not ended:  # the step that is ending now is the last one
+            self.stop.number = signal.SIGTERM
+        step(self, *args)
+        if ended:
+            ended.append(self.batches)
+
+    monkeypatch.setattr(Checkpoint, "on_train_batch_end", stopped)
+    monkeypatch.setitem(train.STEPS_AT_ONCE, "cpu", before)
+    assert trained("vae", tmp_path / "cut", data_dir, log_every=2).status == "interrupted"
+    monkeypatch.setitem(train.STEPS_AT_ONCE, "cpu", after)
+    ended.append(0)
+    resumed = trained("vae", tmp_path / "cut", data_dir, log_every=2)
+    assert resumed.status == "done"
+    assert ended[1:] == calls
+    assert equal(*(read_checkpoint(each / "last.ckpt")["state_dict"] for each in (resumed.folder, whole)))
+
+
+def study(folder: Path, methods: str, seeds: str = "0", **settings: Any) -> Path:
+    path = folder / "study.yaml"
+    body = {"title": "Packed", "protocol": "quick", "datasets": ["toy_grid"], "settings": {**SETTINGS, **settings}}
+    path.write_text(json.dumps({**body, "seeds": seeds, "methods": json.loads(methods)}))
+    return path
+
+
+def packed(path: Path, runs: Path, data_dir: Path, workers: int) -> dict[str, Outcome]:
+    resources = Resources(num_workers=workers)
+    return run_study(read_study(path), runs=runs, data_dir=data_dir, resources=resources, launcher_name="packed")
+
+
+def test_runs_in_one_process_equal_runs_alone(
+    tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    within: list[set[str]] = []
+    pass_on = Turns.pass_on
+
+    def seen(self: Turns) -> None:
+        within.append({thread.name for thread in threading.enumerate() if thread.ident in self._turns})
+        pass_on(self)
+
+    monkeypatch.setattr(Turns, "pass_on", seen)
+    outcomes = packed(study(tmp_path, json.dumps(METHODS)), tmp_path / "packed", data_dir, workers=2)
+    assert [outcome.status for outcome in outcomes.values()] == ["done"] * len(METHODS)
+    assert max(map(len, within)) == 2
+    said = capfd.readouterr()
+    assert "scoring 200" not in said.out + said.err
+    for method in METHODS:
+        (folder,) = (tmp_path / "packed").glob(f"*/*/{method}/*/seed-0")
+        check_same(trained(method, tmp_path / "alone", data_dir).folder, folder)
+        output = (folder / "output.log").read_text()
+        assert output.count("trained: ") == output.count("done: ") == 1
+        assert "step 8:" in output
+        assert (folder / "traversals.png").exists()
+
+
+def test_what_becomes_of_one_run_is_nothing_to_the_others(tmp_path: Path, data_dir: Path) -> None:
+    methods = json.dumps(["vae", {"method": "beta_vae", "settings": {"learning_rate": 1e30}}])
+    outcomes = packed(study(tmp_path, methods), tmp_path / "runs", data_dir, workers=2)
+    statuses = {name.split()[0]: outcome.status for name, outcome in outcomes.items()}
+    assert statuses == {"vae": "done", "beta_vae": "failed"}
+    (failure,) = (tmp_path / "runs").glob("*/*/beta_vae/*/seed-0/failure.json")
+    assert "not finite" in Failure.read(failure).reason
+
+
+@pytest.mark.slow
+def test_a_signal_saves_every_run_and_the_same_command_goes_on(tmp_path: Path, data_dir: Path) -> None:
+    path = study(tmp_path, '["vae", "topdis"]', steps=40, log_every=2, evaluate_every=0)
+    words = [sys.executable, "-m", "disent_bench", "study", str(path), "--launcher", "packed", "--workers", "2"]
+    words += ["--runs", str(tmp_path / "runs"), "--data-dir", str(data_dir), "--device", "cpu"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 200
+        while time.monotonic() < deadline and process.poll() is None:
+            if sum('"step": 6' in each.read_text() for each in (tmp_path / "runs").rglob("metrics.jsonl")) == 2:
+                process.send_signal(signal.SIGINT)
+                break
+            time.sleep(0.01)
+        _, said = process.communicate(timeout=200)
+    assert process.returncode == 130, said
+    assert said.count("stopped by") == 2
+    assert said.count("saved") >= 2
+    folders = list((tmp_path / "runs").glob("*/*/*/*/seed-0"))
+    steps = [read_checkpoint(each / "last.ckpt")["callbacks"]["Checkpoint"]["batches"] for each in folders]
+    assert all(6 <= step < 40 for step in steps)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr
+    for folder in folders:
+        method = folder.parent.parent.name
+        settings = {"steps": 40, "log_every": 2, "evaluate_every": 0}
+        alone = trained(method, tmp_path / "alone", data_dir, **settings).folder
+        states = [read_checkpoint(each / "last.ckpt")["state_dict"] for each in (folder, alone)]
+        assert equal(*states)
+        assert Result.read(folder / "result.json").scores == Result.read(alone / "result.json").scores
+
+
+def drawn() -> tuple[float, float, float]:
+    return random.random(), float(np.random.random()), float(torch.rand(()))  # noqa: NPY002
+
+
+def on_threads(turns: Turns, *works: Callable[[], None]) -> None:
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    with turns.within():
+        pass
+
+
+def test_each_draws_its_own_random_numbers_and_none_works_beside_another() -> None:
+    turns, found, order = Turns(most=3), dict[int, list[Any]](), list[int]()
+    working = threading.Lock()
+
+    def work(seed: int) -> None:
+        with turns.within():
+            found[seed] = []
+            while len(found) < 3:
+                turns.pass_on()
+            random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)  # noqa: NPY002
+            for _ in range(4):
+                assert working.acquire(blocking=False)
+                found[seed].append(drawn())
+                order.append(seed)
+                working.release()
+                turns.pass_on()
+
+    on_threads(turns, *(lambda seed=seed: work(seed) for seed in range(3)))  # type: ignore[misc]
+    for seed, numbers in found.items():
+        random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)  # noqa: NPY002
+        assert numbers == [drawn() for _ in range(4)]
+    assert order != sorted(order)
+
+
+def test_one_enters_when_all_within_have_had_a_turn_and_there_is_room() -> None:
+    asked: list[int] = []
+    free = [False, True]
+    inside, most = 0, 0
+
+    def room(within: int) -> bool:
+        asked.append(within)
+        return free.pop(0) if free else True
+
+    turns = Turns(most=2, room=room)
+
+    def work() -> None:
+        nonlocal inside, most
+        with turns.within():
+            inside += 1
+            most = max(most, inside)
+            for _ in range(100):
+                time.sleep(0.001)
+                turns.pass_on()
+            inside -= 1
+
+    on_threads(turns, work, work, work)
+    assert most == 2
+    assert set(asked) == {1}
+    assert free == []
+
+
+def test_one_that_fails_lets_the_next_work() -> None:
+    turns = Turns(most=2)
+    ended: list[str] = []
+
+    def work(name: str) -> None:
+        try:
+            with turns.within():
+                turns.pass_on()
+                raise RuntimeError(name)
+        except RuntimeError as error:
+            ended.append(str(error))
+
+    on_threads(turns, lambda: work("a"), lambda: work("b"))
+    assert sorted(ended) == ["a", "b"]
+
+
+def test_a_thread_is_interrupted_where_nothing_is_lost_and_else_after_the_step() -> None:
+    stop, reached, ended = StopOfThread(), threading.Event(), list[str]()
+
+    def work() -> None:
+        try:
+            with stop.listening():
+                stop.hold()
+                reached.set()
+                while stop.number is None:
+                    time.sleep(0.001)
+                ended.append("held")
+                with stop.released():
+                    pytest.fail("it went on")
+        except Interrupted as error:
+            ended.append(str(error))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    reached.wait(10)
+    stop.tell(signal.SIGTERM)
+    thread.join(10)
+    assert ended == ["held", "SIGTERM"]
+
+    busy, told = StopOfThread(), list[str]()
+
+    def scoring() -> None:
+        try:
+            with busy.listening():
+                reached.set()
+                for _ in range(10_000):
+                    time.sleep(0.001)
+        except Interrupted:
+            told.append("interrupted")
+
+    reached.clear()
+    thread = threading.Thread(target=scoring)
+    thread.start()
+    reached.wait(10)
+    busy.tell(signal.SIGTERM)
+    thread.join(5)
+    assert told == ["interrupted"]
+
+
+def test_bad_resources_are_told_in_one_line(refuse: Callable[..., None], tmp_path: Path) -> None:
+    path = study(tmp_path, '["vae"]')
+    refuse("packed takes --workers", "study", path, "--launcher", "packed", "--cpus", "2", "--runs", tmp_path)
