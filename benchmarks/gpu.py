@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from disent_datasets import load
+from peers import plain_torch
 from report import Cell, Report, Spread, arguments
 from torch import Tensor
 
@@ -173,9 +174,19 @@ def tested(file: str) -> list[Cell]:
     return [last]
 
 
+def plain(shape: tuple[int, int, int]) -> list[Cell]:
+    """A step of beta-VAE with the networks of roth2023 as papers' code has it, in float32, and compiled."""
+    images = torch.rand(64, *shape, device=DEVICE).round()
+    with torch.device(DEVICE):
+        taken = plain_torch(shape)
+        compiled, replayed = (torch.compile(plain_torch(shape), mode=mode) for mode in ("default", "reduce-overhead"))
+    return [milliseconds(partial(step, images)) for step in (taken, compiled, replayed)]
+
+
 COLUMNS = {
     "checks": ("tests", "found"),
     "steps": ("step, ms", "taken", "replayed from a CUDA graph", "times"),
+    "plain": ("step of plain torch, ms", "taken", "compiled", "compiled, with CUDA graphs"),
     "parts": ("64 points, with the gradient", "ms"),
     "runs": ("whole run of quick on toy_grid", "steps/s"),
     "packed": ("beta-VAE, seeds in one process", "steps/s", "alone, twice: weights apart", "alone and packed"),
@@ -190,6 +201,10 @@ def rows(smallest: bool) -> Iterator[tuple[str, str, Callable[[], list[Cell]]]]:
         settings = (SHAPES["64x64x1"], "32", "roth2023")
         yield "steps", f"{method}, roth2023, float32, 64x64x1", partial(steps, method, *settings)
     if not smallest:
+        settings = (SHAPES["64x64x1"], "tf32", "roth2023")
+        yield "steps", "beta_vae, roth2023, TF32, 64x64x1", partial(steps, "beta_vae", *settings)
+        for name, shape in SHAPES.items():
+            yield "plain", name, partial(plain, shape)
         for method in ("beta_vae", "beta_tcvae", "topdis"):
             for name, shape in SHAPES.items():
                 settings = (shape, "bf16", "locatello2019")

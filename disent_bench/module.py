@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -38,12 +38,13 @@ class Training(Optimizer):
         network: name of an encoder-decoder pair (`disent_bench.nets`).
         latent_dim: number of latents.
         precision: ``"bf16"`` computes the networks in bfloat16 (weights, terms and optimiser stay float32), ``"32"`` in
-            float32, ``"auto"`` takes bfloat16 where the processor computes it natively.
+            float32, ``"tf32"`` with inputs of convolutions rounded to the 10 bits of TF32, on NVIDIA's GPUs alone;
+            ``"auto"`` takes bfloat16 where the processor computes it natively, else float32.
     """
 
     network: str = "locatello2019"
     latent_dim: int = 10
-    precision: Literal["auto", "bf16", "32"] = "auto"
+    precision: Literal["auto", "bf16", "tf32", "32"] = "auto"
 
     @property
     def of_optimizer(self) -> Optimizer:
@@ -52,7 +53,13 @@ class Training(Optimizer):
 
 
 def resolve_precision(precision: str, device: torch.device | None = None) -> str:
-    """Turn ``"auto"`` into ``"bf16"`` or ``"32"``, by what the device computes natively."""
+    """Turn ``"auto"`` into ``"bf16"`` or ``"32"``, by what the device, a CPU if None, computes natively.
+
+    Raises:
+        ValueError: if the device has no TF32 that was asked for.
+    """
+    if precision == "tf32" and (device is None or device.type != "cuda"):
+        raise ValueError("precision=tf32 is of NVIDIA GPUs; take bf16 or 32 on other devices")
     if precision != "auto":
         return precision
     if device is not None and device.type == "cuda":
@@ -260,7 +267,7 @@ class DisentModule(lightning.LightningModule):
 
     def play(self, p: Pass, optimizers: list[torch.optim.Optimizer]) -> list[Played]:
         """Let every player take a step on a pass; afterwards schedules stand at the next step."""
-        with in_parts_only() if self._is_of_parts else nullcontext():
+        with in_parts_only() if self._is_of_parts else nullcontext(), self._rounded_convolutions():
             played = play(self.players, p, optimizers, self.step, self._shares_wanted())
         measured = self._measured(played)
         self.last = {name: value.detach() for name, value in measured.items() if isinstance(value, Tensor)}
@@ -343,6 +350,17 @@ class DisentModule(lightning.LightningModule):
         terms = {term.name: int(term.skipped) for term in all_terms(self.objective)}
         whole = {f"every term of {player.name}": int(player.skipped) for player in self.players}
         return {name: count for name, count in (terms | whole).items() if count}
+
+    @contextmanager
+    def _rounded_convolutions(self) -> Iterator[None]:
+        """Let convolutions, forward and backward, take TF32 within if that was asked for; products stay as they are."""
+        before = torch.backends.cudnn.allow_tf32
+        if resolve_precision(self.training_settings.precision, self.device) == "tf32":
+            torch.backends.cudnn.allow_tf32 = True
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.allow_tf32 = before
 
     def _autocast(self) -> torch.autocast:
         # Codes that are scored and images that are looked at are computed in float32.

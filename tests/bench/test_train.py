@@ -13,13 +13,18 @@ import numpy as np
 import pytest
 import torch
 
+import disent_bench.module
+from disent_bench import Objective, Pass
 from disent_bench.config.resolve import resolve
+from disent_bench.module import DisentModule, Training
 from disent_bench.registry import METHODS, register_method
 from disent_bench.runs.callbacks.checkpoint import read_checkpoint
 from disent_bench.runs.callbacks.evaluate import score_module
+from disent_bench.runs.exact import full_float32
 from disent_bench.runs.folder import RunFolder
 from disent_bench.runs.model import load_grid, load_run, rehearse
 from disent_bench.runs.train import rescore, run, run_key
+from disent_bench.terms import KL, Reconstruction
 
 SHORT = {"steps": 4, "batch_size": 8, "scores.scores": ["mig"], "scores.num_train": 200, "evaluate_every": 0}
 
@@ -107,6 +112,31 @@ def test_float32_is_not_tf32(broken: str, tmp_path: Path, data_dir: Path) -> Non
     score_module(Exact((1, 64, 64)), load_grid(config, data_dir), config.scores)
     assert Exact.seen == {(False, "highest")}, "also outside of a run"
     assert torch.backends.cudnn.allow_tf32
+
+
+def test_tf32_is_of_steps_and_of_convolutions_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[bool, str]] = []
+
+    class Sees(Reconstruction):
+        def forward(self, p: Pass) -> torch.Tensor:
+            value = super().forward(p)
+            value.register_hook(lambda gradient: look())
+            look()
+            return value
+
+    def look() -> None:
+        seen.append((torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()))
+
+    training = Training(network="roth2023", precision="tf32")
+    module = DisentModule(Objective(Sees(), KL()), (1, 64, 64), 100, training)
+    images = torch.rand(4, 1, 64, 64)
+    with pytest.raises(ValueError, match="of NVIDIA GPUs"):
+        module.play(module.run_pass(images), module.configure_optimizers())
+    monkeypatch.setattr(disent_bench.module, "resolve_precision", lambda precision, device: precision)
+    with full_float32():
+        module.play(module.run_pass(images), module.configure_optimizers())
+        look()
+    assert seen == [(True, "highest"), (True, "highest"), (False, "highest")]
 
 
 def test_settings_that_only_sums_have_are_unknown_to_a_module(broken: str) -> None:
