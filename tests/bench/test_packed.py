@@ -38,7 +38,8 @@ SETTINGS = {
     "scores.num_train": 200,
     "scores.num_test": 100,
 }
-METHODS = ["factor_vae", "topdis", "ada_gvae"]
+METHODS: dict[str, dict[str, Any]] = {"factor_vae": {}, "topdis": {"methods.topdis.delay": 6}, "ada_gvae": {}}
+"""The second draws its first latent after others have drawn."""
 
 
 def trained(method: str, runs: Path, data_dir: Path, seed: int = 0, **more: Any) -> Outcome:
@@ -152,14 +153,15 @@ def test_runs_in_one_process_equal_runs_alone(
         pass_on(self)
 
     monkeypatch.setattr(Turns, "pass_on", seen)
-    outcomes = packed(study(tmp_path, json.dumps(METHODS)), tmp_path / "packed", data_dir, workers=2)
+    methods = json.dumps([{"method": method, "settings": settings} for method, settings in METHODS.items()])
+    outcomes = packed(study(tmp_path, methods), tmp_path / "packed", data_dir, workers=2)
     assert [outcome.status for outcome in outcomes.values()] == ["done"] * len(METHODS)
     assert max(map(len, within)) == 2
     said = capfd.readouterr()
     assert "scoring 200" not in said.out + said.err
-    for method in METHODS:
+    for method, settings in METHODS.items():
         (folder,) = (tmp_path / "packed").glob(f"*/*/{method}/*/seed-0")
-        check_same(trained(method, tmp_path / "alone", data_dir).folder, folder)
+        check_same(trained(method, tmp_path / "alone", data_dir, **settings).folder, folder)
         output = (folder / "output.log").read_text()
         assert output.count("trained: ") == output.count("done: ") == 1
         assert "step 8:" in output

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from typing import Any, TextIO
 
@@ -85,7 +86,7 @@ class Spoken:
         return getattr(self._own.get(threading.get_ident(), self._stream), name)
 
     @contextmanager
-    def to(self, stream: TextIO) -> Any:
+    def to(self, stream: TextIO) -> Iterator[None]:
         """Write to a stream on this thread."""
         self._own[threading.get_ident()] = stream
         try:
@@ -118,7 +119,7 @@ class _Task:
 
     def end(self) -> None:
         if self._status is None:
-            self.send_signal(15)
+            self.send_signal(signal.SIGTERM)
         self._thread.join()
 
     def _work(self) -> None:
