@@ -153,9 +153,12 @@ def test_runs_in_one_process_equal_runs_alone(
         pass_on(self)
 
     monkeypatch.setattr(Turns, "pass_on", seen)
-    methods = json.dumps([{"method": method, "settings": settings} for method, settings in METHODS.items()])
-    outcomes = packed(study(tmp_path, methods), tmp_path / "packed", data_dir, workers=2)
-    assert [outcome.status for outcome in outcomes.values()] == ["done"] * len(METHODS)
+    bad = {"method": "beta_vae", "settings": {"learning_rate": 1e30}}
+    methods = [bad, *({"method": method, "settings": settings} for method, settings in METHODS.items())]
+    outcomes = packed(study(tmp_path, json.dumps(methods)), tmp_path / "packed", data_dir, workers=2)
+    assert [outcome.status for outcome in outcomes.values()] == ["failed", *["done"] * len(METHODS)]
+    (failure,) = (tmp_path / "packed").glob("*/*/beta_vae/*/seed-0/failure.json")
+    assert "not finite" in Failure.read(failure).reason
     assert max(map(len, within)) == 2
     said = capfd.readouterr()
     assert "scoring 200" not in said.out + said.err
@@ -166,15 +169,6 @@ def test_runs_in_one_process_equal_runs_alone(
         assert output.count("trained: ") == output.count("done: ") == 1
         assert "step 8:" in output
         assert (folder / "traversals.png").exists()
-
-
-def test_what_becomes_of_one_run_is_nothing_to_the_others(tmp_path: Path, data_dir: Path) -> None:
-    methods = json.dumps(["vae", {"method": "beta_vae", "settings": {"learning_rate": 1e30}}])
-    outcomes = packed(study(tmp_path, methods), tmp_path / "runs", data_dir, workers=2)
-    statuses = {name.split()[0]: outcome.status for name, outcome in outcomes.items()}
-    assert statuses == {"vae": "done", "beta_vae": "failed"}
-    (failure,) = (tmp_path / "runs").glob("*/*/beta_vae/*/seed-0/failure.json")
-    assert "not finite" in Failure.read(failure).reason
 
 
 @pytest.mark.slow
@@ -332,6 +326,9 @@ def test_a_thread_is_interrupted_where_nothing_is_lost_and_else_after_the_step()
     assert told == ["interrupted"]
 
 
-def test_bad_resources_are_told_in_one_line(refuse: Callable[..., None], tmp_path: Path) -> None:
+def test_bad_resources_are_told_in_one_line(
+    refuse: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     path = study(tmp_path, '["vae"]')
     refuse("packed takes --workers", "study", path, "--launcher", "packed", "--cpus", "2", "--runs", tmp_path)

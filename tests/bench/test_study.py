@@ -192,7 +192,7 @@ def is_busy(folder: Path) -> bool:
         return True
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_an_interrupted_study_goes_on(number: int, tmp_path: Path, data_dir: Path) -> None:
     value = 'time.sleep(float(os.environ.get("SECONDS_PER_STEP", 0))) or p.mean.sum()'
     (tmp_path / "slow.py").write_text(PLUGIN.format(name="slow", value=value))
@@ -226,6 +226,7 @@ def test_an_interrupted_study_goes_on(number: int, tmp_path: Path, data_dir: Pat
     assert "resuming at step" in (begun / "output.log").read_text()
 
 
+@pytest.mark.slow
 def test_two_who_start_one_study_share_its_runs(tmp_path: Path, data_dir: Path) -> None:
     value = 'time.sleep(float(os.environ.get("SECONDS_PER_STEP", 0))) or p.mean.sum()'
     (tmp_path / "slow.py").write_text(PLUGIN.format(name="slow", value=value))
@@ -248,6 +249,7 @@ def test_two_who_start_one_study_share_its_runs(tmp_path: Path, data_dir: Path) 
     assert by[1], said
 
 
+@pytest.mark.slow
 def test_a_budget_stops_a_study_in_time_and_the_same_command_goes_on(tmp_path: Path, data_dir: Path) -> None:
     value = 'time.sleep(float(os.environ.get("SECONDS_PER_STEP", 0))) or p.mean.sum()'
     (tmp_path / "slow.py").write_text(PLUGIN.format(name="slow", value=value))

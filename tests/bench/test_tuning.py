@@ -53,6 +53,9 @@ def words(path: Path, data_dir: Path) -> list[str]:
     return [str(word) for word in ("study", path, *options)]
 
 
+pytestmark = pytest.mark.xdist_group("tuning")  # one study for all
+
+
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
     folder = tmp_path_factory.mktemp("tuned")
