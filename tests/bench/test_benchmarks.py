@@ -129,7 +129,9 @@ def test_the_benchmark_of_a_gpu_runs_and_goes_on_where_it_was(root: Path, tmp_pa
         "steps": 2,
         "parts": 2,
         "runs": 3,
+        "packed": 1,
     }
+    assert after["packed"]["rows"][0][2:] == [0, 0]
     bad = subprocess.run([*command, "soon"], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert bad.returncode == 2
     assert "'soon' is no time such as 25m" in bad.stderr
