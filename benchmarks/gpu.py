@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,6 +66,7 @@ def wait() -> None:
         torch.cuda.synchronize()
 
 
+@full_float32()  # as in a run; torch's own default is TF32 in convolutions
 def steps(method: str, shape: tuple[int, int, int], precision: str, network: str) -> list[Cell]:
     overrides = {"precision": precision, "network": network}
     plain = resolve(method, "toy_grid", "quick", overrides=overrides)
@@ -120,7 +120,7 @@ def packed(count: int, length: int) -> list[Cell]:
         grid = load("toy_grid", data_dir=folder / "data")
 
         def train(path: Path, turns: Turns) -> None:
-            with turns.within(), torch.cuda.stream(torch.cuda.Stream()) if GPU else nullcontext():
+            with turns.within():
                 settings = {"data_dir": folder / "data", "say": lambda line: None, "stop": StopOfThread()}
                 outcome = run_folder(path, **settings, meanwhile=turns.pass_on)
             assert outcome.status == "trained", outcome.reason
@@ -174,8 +174,9 @@ def tested(file: str) -> list[Cell]:
     return [last]
 
 
+@full_float32()
 def plain(shape: tuple[int, int, int]) -> list[Cell]:
-    """A step of beta-VAE with the networks of roth2023 as papers' code has it, in float32, and compiled."""
+    """A step of beta-VAE with the networks of roth2023 as papers' code has it, and compiled; float32, not TF32."""
     images = torch.rand(64, *shape, device=DEVICE).round()
     with torch.device(DEVICE):
         taken = plain_torch(shape)

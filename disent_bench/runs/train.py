@@ -56,7 +56,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Surroundings:
     """What a run is given beside its configuration and its data; none of it changes the result."""
 
     accelerator: str
@@ -103,7 +103,7 @@ def run(
     check_loggers(loggers)
     data = _data_module(config, seed, data_dir)
     key, folder = lay_out(config, seed, data.grid, runs)
-    return _bring_to_its_end(config, key, data, folder, Outlook(accelerator, say, Stop(), loggers, debug))
+    return _bring_to_its_end(config, key, data, folder, Surroundings(accelerator, say, Stop(), loggers, debug))
 
 
 def run_folder(
@@ -139,8 +139,8 @@ def run_folder(
         data = _data_module(config, seed, data_dir)
         if data.grid.fingerprint != fingerprint:
             raise DataError(f"{config.dataset} ({config.source}) holds other images than the run was laid out for")
-        outlook = Outlook(accelerator, say, stop or Stop(), DEFAULT_LOGGERS, debug, meanwhile)
-        return _bring_to_its_end(config, key, data, folder, outlook)
+        surroundings = Surroundings(accelerator, say, stop or Stop(), DEFAULT_LOGGERS, debug, meanwhile)
+        return _bring_to_its_end(config, key, data, folder, surroundings)
     except (DataError, ValueError, OSError) as error:
         reason = one_line(error)
         _record_failure(folder, error, Failure(**identity_of(config, key), reason=reason, config=config.to_dict()), say)
@@ -231,19 +231,19 @@ def _bring_to_its_end(
     key: RunKey,
     data: DisentDataModule,
     folder: RunFolder,
-    outlook: Outlook,
+    surroundings: Surroundings,
 ) -> Outcome:
-    identity, stop, say = identity_of(config, key), outlook.stop, outlook.say
+    identity, stop, say = identity_of(config, key), surroundings.stop, surroundings.say
     try:
         with folder.lock(), quiet_lightning(), stop.listening():
             if folder.is_scored(config.scoring):
                 return Outcome(key, folder.path, "skipped")
             if folder.result.exists():
-                score_only(config, key, data.grid, folder, outlook.accelerator, say)
+                score_only(config, key, data.grid, folder, surroundings.accelerator, say)
                 return Outcome(key, folder.path, "done")
             folder.failure.unlink(missing_ok=True)
             start_from_shorter_run(config, key.seed, data.grid, folder, say)
-            outcome = _train(config, key, data, folder, outlook)
+            outcome = _train(config, key, data, folder, surroundings)
             Result(**identity, **outcome).write(folder.result)
     except (DataError, ValueError):
         raise
@@ -259,7 +259,7 @@ def _bring_to_its_end(
         details = "" if isinstance(error, NonFiniteLossError) else traceback.format_exc()
         failure = Failure(**identity, reason=reason, traceback=details, config=config.to_dict())
         _record_failure(folder, error, failure, say)
-        if outlook.debug:
+        if surroundings.debug:
             raise
         return Outcome(key, folder.path, "failed", reason)
     return Outcome(key, folder.path, "done")
@@ -271,11 +271,11 @@ def _train(
     key: RunKey,
     data: DisentDataModule,
     folder: RunFolder,
-    outlook: Outlook,
+    surroundings: Surroundings,
 ) -> dict[str, Any]:
     """Train and score; return the fields of a `Result` beyond those of a `Report`."""
     settings, grid, seed, start = config.settings, data.grid, key.seed, time.perf_counter()
-    say, stop, files = outlook.say, outlook.stop, AtomicCheckpoint()
+    say, stop, files = surroundings.say, surroundings.stop, AtomicCheckpoint()
     lightning.seed_everything(seed, verbose=False)
     module = module_for(config, grid)
     data.second = reads_second(module)
@@ -292,11 +292,11 @@ def _train(
     pictures = Pictures(grid, folder.path, settings.evaluate_every, say)
     callbacks = [throughput, evaluate, pictures, checkpoint]
     trainer = lightning.Trainer(
-        accelerator=outlook.accelerator,
+        accelerator=surroundings.accelerator,
         devices=1,
         max_epochs=1,
-        logger=make_loggers(outlook.loggers, config, seed, folder, step, say),
-        callbacks=[FiniteLoss(settings.log_every, outlook.meanwhile), *callbacks],
+        logger=make_loggers(surroundings.loggers, config, seed, folder, step, say),
+        callbacks=[FiniteLoss(settings.log_every, surroundings.meanwhile), *callbacks],
         plugins=[files, LightningEnvironment()],  # one process, also within a job of Slurm
         default_root_dir=folder.path,
         enable_checkpointing=False,
@@ -308,7 +308,7 @@ def _train(
     )
     if step < settings.steps:
         if isinstance(module, DisentModule):
-            module.capture, module.meanwhile = Capture(say), outlook.meanwhile
+            module.capture, module.meanwhile = Capture(say), surroundings.meanwhile
             at_once = settings.steps_at_once(STEPS_AT_ONCE.get(trainer.strategy.root_device.type, 1), step)
             files.steps_at_once = data.steps_at_once = at_once
         try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+
+import torch
 
 from disent_bench.runs.callbacks.checkpoint import random_state, set_random_state
 
@@ -14,7 +16,7 @@ ENTRY_SECONDS = 0.2
 
 
 class Turns:
-    """Lets threads work in turn; each has the generators of Python, NumPy and torch for itself.
+    """Lets threads work in turn, each with random generators of its own, and on a GPU a stream.
 
     Args:
         most: how many may be within at a time.
@@ -38,7 +40,8 @@ class Turns:
                     self._changed.wait(ENTRY_SECONDS)
                 self._turns[me] = 0
             self._wait()
-            yield
+            with torch.cuda.stream(torch.cuda.Stream()) if torch.cuda.is_available() else nullcontext():
+                yield
         finally:
             with self._changed:
                 self._turns.pop(me, None)

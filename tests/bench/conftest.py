@@ -38,6 +38,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     return folder / "installed"
 
 
+@pytest.fixture(scope="session")
+def equal() -> Callable[[Any, Any], bool]:
+    """Whether two states are the same bit for bit, tensors inside them too."""
+
+    def compare(one: Any, other: Any) -> bool:
+        if isinstance(one, dict):
+            return one.keys() == other.keys() and all(compare(value, other[key]) for key, value in one.items())
+        if isinstance(one, list | tuple):
+            return len(one) == len(other) and all(map(compare, one, other))
+        return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+    return compare
+
+
 @pytest.fixture
 def refuse(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
     """Call the command line with bad input: one short line on stderr that names what is wrong, exit 2, nothing done."""

@@ -24,10 +24,11 @@ from disent_bench.runs.result import Failure, Result
 from disent_bench.runs.stop import Interrupted, StopOfThread
 from disent_bench.runs.train import Outcome, run
 from disent_bench.runs.turns import Turns
-from disent_bench.studies.launchers import Resources
+from disent_bench.studies.launchers import Resources, packed
 from disent_bench.studies.reading import read_study
 from disent_bench.studies.study import run_study
 
+Equal = Callable[[Any, Any], bool]
 SETTINGS = {
     "steps": 12,
     "batch_size": 8,
@@ -42,12 +43,12 @@ METHODS: dict[str, dict[str, Any]] = {"factor_vae": {}, "topdis": {"methods.topd
 """The second draws its first latent after others have drawn."""
 
 
-def trained(method: str, runs: Path, data_dir: Path, seed: int = 0, **more: Any) -> Outcome:
+def trained(method: str, runs: Path, data_dir: Path, **more: Any) -> Outcome:
     config = resolve(method, "toy_grid", "quick", overrides={**SETTINGS, **more})
-    return run(config, seed, runs=runs, data_dir=data_dir, say=lambda line: None)
+    return run(config, 0, runs=runs, data_dir=data_dir, say=lambda line: None)
 
 
-def check_same(one: Path, other: Path) -> None:
+def check_same(one: Path, other: Path, equal: Equal) -> None:
     """The same weights, states, counts, logged values and scores, bit for bit; times left out."""
     first, second = (read_checkpoint(each / "last.ckpt") for each in (one, other))
     for states in (first, second):
@@ -60,14 +61,6 @@ def check_same(one: Path, other: Path) -> None:
     assert results[0].untrained == results[1].untrained
 
 
-def equal(one: Any, other: Any) -> bool:
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(value, other[key]) for key, value in one.items())
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(equal, one, other))
-    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
-
-
 def logged(folder: Path) -> list[tuple[int, str, float]]:
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     values = [(line["step"], name, value) for line in lines for name, value in line.items()]
@@ -76,7 +69,7 @@ def logged(folder: Path) -> list[tuple[int, str, float]]:
 
 @pytest.mark.parametrize("method", ["topdis", "ada_gvae"])
 def test_steps_between_hooks_change_nothing(
-    method: str, tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, tmp_path: Path, data_dir: Path, equal: Equal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = trained(method, tmp_path / "one", data_dir)
     monkeypatch.setitem(train.STEPS_AT_ONCE, "cpu", 50)
@@ -89,7 +82,7 @@ def test_steps_between_hooks_change_nothing(
     )
     several = trained(method, tmp_path / "several", data_dir)
     assert calls == [4, 8, 12]
-    check_same(one.folder, several.folder)
+    check_same(one.folder, several.folder, equal)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +100,7 @@ def test_a_run_goes_on_with_another_number_of_steps_between_hooks(
     whole: Path,
     tmp_path: Path,
     data_dir: Path,
+    equal: Equal,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     step = Checkpoint.on_train_batch_end
@@ -130,20 +124,20 @@ def test_a_run_goes_on_with_another_number_of_steps_between_hooks(
     assert equal(*(read_checkpoint(each / "last.ckpt")["state_dict"] for each in (resumed.folder, whole)))
 
 
-def study(folder: Path, methods: str, seeds: str = "0", **settings: Any) -> Path:
+def study(folder: Path, methods: list[Any], **settings: Any) -> Path:
     path = folder / "study.yaml"
     body = {"title": "Packed", "protocol": "quick", "datasets": ["toy_grid"], "settings": {**SETTINGS, **settings}}
-    path.write_text(json.dumps({**body, "seeds": seeds, "methods": json.loads(methods)}))
+    path.write_text(json.dumps({**body, "seeds": "0", "methods": methods}))
     return path
 
 
-def packed(path: Path, runs: Path, data_dir: Path, workers: int) -> dict[str, Outcome]:
+def run_packed(path: Path, runs: Path, data_dir: Path, workers: int) -> dict[str, Outcome]:
     resources = Resources(num_workers=workers)
     return run_study(read_study(path), runs=runs, data_dir=data_dir, resources=resources, launcher_name="packed")
 
 
 def test_runs_in_one_process_equal_runs_alone(
-    tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, data_dir: Path, equal: Equal, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     within: list[set[str]] = []
     pass_on = Turns.pass_on
@@ -155,7 +149,7 @@ def test_runs_in_one_process_equal_runs_alone(
     monkeypatch.setattr(Turns, "pass_on", seen)
     bad = {"method": "beta_vae", "settings": {"learning_rate": 1e30}}
     methods = [bad, *({"method": method, "settings": settings} for method, settings in METHODS.items())]
-    outcomes = packed(study(tmp_path, json.dumps(methods)), tmp_path / "packed", data_dir, workers=2)
+    outcomes = run_packed(study(tmp_path, methods), tmp_path / "packed", data_dir, workers=2)
     assert [outcome.status for outcome in outcomes.values()] == ["failed", *["done"] * len(METHODS)]
     (failure,) = (tmp_path / "packed").glob("*/*/beta_vae/*/seed-0/failure.json")
     assert "not finite" in Failure.read(failure).reason
@@ -164,7 +158,7 @@ def test_runs_in_one_process_equal_runs_alone(
     assert "scoring 200" not in said.out + said.err
     for method, settings in METHODS.items():
         (folder,) = (tmp_path / "packed").glob(f"*/*/{method}/*/seed-0")
-        check_same(trained(method, tmp_path / "alone", data_dir, **settings).folder, folder)
+        check_same(trained(method, tmp_path / "alone", data_dir, **settings).folder, folder, equal)
         output = (folder / "output.log").read_text()
         assert output.count("trained: ") == output.count("done: ") == 1
         assert "step 8:" in output
@@ -172,8 +166,8 @@ def test_runs_in_one_process_equal_runs_alone(
 
 
 @pytest.mark.slow
-def test_a_signal_saves_every_run_and_the_same_command_goes_on(tmp_path: Path, data_dir: Path) -> None:
-    path = study(tmp_path, '["vae", "topdis"]', steps=40, log_every=2, evaluate_every=0)
+def test_a_signal_saves_every_run_and_the_same_command_goes_on(tmp_path: Path, data_dir: Path, equal: Equal) -> None:
+    path = study(tmp_path, ["vae", "topdis"], steps=40, log_every=2, evaluate_every=0)
     words = [sys.executable, "-m", "disent_bench", "study", str(path), "--launcher", "packed", "--workers", "2"]
     words += ["--runs", str(tmp_path / "runs"), "--data-dir", str(data_dir), "--device", "cpu"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -267,6 +261,13 @@ def test_one_enters_when_all_within_have_had_a_turn_and_there_is_room() -> None:
     assert free == []
 
 
+def test_there_is_room_on_a_gpu_for_one_and_a_half_more_of_those_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 8 * 10**9)
+    for free, within, room in ((3.1e9, 4, True), (2.9e9, 4, False), (11.9e9, 1, False), (12.1e9, 1, True)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda free=free: (free, 10**11))
+        assert packed.has_room(within) == room
+
+
 def test_one_that_fails_lets_the_next_work() -> None:
     turns = Turns(most=2)
     ended: list[str] = []
@@ -330,5 +331,5 @@ def test_bad_resources_are_told_in_one_line(
     refuse: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    path = study(tmp_path, '["vae"]')
+    path = study(tmp_path, ["vae"])
     refuse("packed takes --workers", "study", path, "--launcher", "packed", "--cpus", "2", "--runs", tmp_path)

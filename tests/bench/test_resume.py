@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +68,6 @@ def logged(folder: Path) -> list[dict]:
     ]
 
 
-def equal(one: Any, other: Any) -> bool:
-    """Whether two states are the same bit for bit, tensors inside them too."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(value, other[key]) for key, value in one.items())
-    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
-
-
 def cut(process: subprocess.Popen, runs: Path, step: int, number: int) -> None:
     """Send a signal once the run has logged ``step``."""
     deadline = time.monotonic() + 200
@@ -98,7 +92,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_was_cut_off_ends_like_one_that_was_not(
-    number: int, whole: Path, tmp_path: Path, data_dir: Path
+    number: int, whole: Path, tmp_path: Path, data_dir: Path, equal: Callable[[Any, Any], bool]
 ) -> None:
     with subprocess.Popen(command(tmp_path, data_dir), stderr=subprocess.PIPE, text=True) as process:
         cut(process, tmp_path, 12, number)

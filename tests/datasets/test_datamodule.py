@@ -66,6 +66,31 @@ def test_a_restored_loader_finishes_the_interrupted_pass(data_dir: Path) -> None
     assert torch.equal(torch.stack(rest), torch.stack(whole[3:]))
 
 
+@pytest.mark.parametrize("residence", ["host", "device"])
+@pytest.mark.parametrize("settings", [{}, {"second": True}, {"sampler": "pairs"}])
+def test_a_block_is_the_batches_of_its_steps(residence: str, settings: dict[str, Any], data_dir: Path) -> None:
+    common: dict[str, Any] = {"data_dir": data_dir, "batch_size": 8, "num_batches": 6, "first_batch": 3}
+    module = DisentDataModule("toy_grid", residence=residence, **common, **settings)
+    batches = list(module.train_dataloader())
+    module.steps_at_once = 3
+    loader = module.train_dataloader()
+    blocks = list(loader)
+    assert len(loader) == len(blocks) == 2
+    for found, batch in zip((each for block in blocks for each in block.steps()), batches, strict=True):
+        assert found.images.is_contiguous(memory_format=torch.channels_last)
+        assert [each is None for each in found] == [each is None for each in batch]
+        assert all(torch.equal(a, b) for a, b in zip(found, batch, strict=True) if a is not None)
+    module.steps_at_once = 4
+    with pytest.raises(ValueError, match="6 steps are no whole number of blocks of 4"):
+        module.train_dataloader()
+
+
+def test_images_on_a_device_are_shared(data_dir: Path) -> None:
+    modules = [DisentDataModule("toy_grid", data_dir=data_dir, residence="device") for _ in range(2)]
+    first, second = (module.train_dataloader().gather for module in modules)
+    assert first is second
+
+
 class Recorder(lightning.LightningModule):
     """Trains one number and remembers which images it was given."""
 

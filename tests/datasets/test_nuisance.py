@@ -162,6 +162,8 @@ def test_training_sees_a_nuisance_of_seed_and_step_alone(data_dir: Path) -> None
     for a, b in zip(whole[4:], batches(2, first_batch=4), strict=True):
         assert torch.equal(a, b)
     assert not torch.equal(whole[0], batches(1, seed=1)[0])
+    (block,) = batches(1, steps_at_once=4)  # images and second images, each of four steps
+    assert torch.equal(block.transpose(0, 1), torch.stack(whole[:4]))
     colours = torch.stack(whole).amax(dim=(-1, -2)).reshape(-1, 3)
     assert len(colours.unique(dim=0)) == 96
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import Any, TextIO
 
 import torch
@@ -28,7 +28,7 @@ STATUS = {"done": 0, "skipped": 0, "failed": 1, "interrupted": 130, "busy": BUSY
 
 
 class Launcher:
-    """Each worker is a thread, with a stream of its own on a GPU.
+    """Each worker is a thread.
 
     A run works until it waits for what its steps measured, every ``log_every`` steps; while the device still computes
     them, the next run works. On a GPU a run begins once those before it have their memory, and what is free is enough
@@ -139,7 +139,7 @@ class _Task:
 
     def _trained_and_scored(self) -> int:
         turns, job = self._launcher.turns, self._job
-        with turns.within(), torch.cuda.stream(torch.cuda.Stream()) if torch.cuda.is_available() else nullcontext():
+        with turns.within():
             outcome = run_folder(
                 job.folder.path,
                 data_dir=job.data_dir,
