@@ -1,7 +1,8 @@
-"""Steps of a game replayed from a CUDA graph, where nothing in them is decided on the host."""
+"""Steps of a game replayed from CUDA graphs, where nothing in them is decided on the host."""
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
+from disent_bench.host import Work, recorded_by, sharing, worked_out
 from disent_bench.objective import all_terms
 from disent_bench.players import Played
 from disent_bench.streams import Stream
@@ -25,16 +27,23 @@ WARM_UP = 3
 
 
 class CudaRecorder:
-    """Captures what runs on a CUDA device, on a stream of its own, as a capture has to be."""
+    """Captures what runs on a CUDA device, on a stream of its own, as a capture has to be.
+
+    Where the host works within a step, one graph ends and the next begins; all of a step share their memory.
+    """
 
     def __init__(self) -> None:
         self.stream = torch.cuda.Stream()
+        self._generators: Sequence[torch.Generator] = ()
+        self._pool: Any = None
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._parts: list[Callable[[], None]] = []
 
     def warm_up(self, step: Callable[[], Any]) -> tuple[Any, str]:
         """Take a step on the stream of the captures; return what it returns, and where the host waited for it."""
         self.stream.wait_stream(torch.cuda.current_stream())
         before = torch.cuda.get_sync_debug_mode()
-        with torch.cuda.stream(self.stream), warnings.catch_warnings(record=True) as caught:
+        with torch.cuda.stream(self.stream), warnings.catch_warnings(record=True) as caught, recorded_by(self):
             warnings.simplefilter("always")
             torch.cuda.set_sync_debug_mode("warn")
             try:
@@ -51,21 +60,103 @@ class CudaRecorder:
         Raises:
             RuntimeError: if the step does what a graph cannot hold; the device is of no more use to the process then.
         """
-        graph = torch.cuda.CUDAGraph()
-        for generator in generators:
-            graph.register_generator_state(generator)
-        with torch.cuda.graph(graph, stream=self.stream):
-            result = step()
-        return result, graph.replay
+        torch.cuda.synchronize()
+        gc.collect()
+        torch.cuda.empty_cache()
+        self._generators, self._pool, self._parts = generators, torch.cuda.graph_pool_handle(), []
+        with torch.cuda.stream(self.stream), recorded_by(self):
+            self._begin()
+            try:
+                result = step()
+            finally:
+                self._end()
+        parts = self._parts
+
+        def replay() -> None:
+            for part in parts:
+                part()
+
+        return result, replay
+
+    def call(self, work: Work, given: Sequence[Tensor], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Leave a gap for what the host does; in a warm-up, do it."""
+        if self._graph is None:
+            with _waiting_allowed():
+                return tuple(each.to(given[0].device) for each in worked_out(work, given))
+        self._end()
+        call = HostCall(work, given, like)
+        self._parts.append(call)
+        self._begin()
+        return call.found
+
+    def _begin(self) -> None:
+        self._graph = torch.cuda.CUDAGraph()
+        for generator in self._generators:
+            self._graph.register_generator_state(generator)
+        # Other threads may wait for the device meanwhile, for what packed runs do aside.
+        self._graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+
+    def _end(self) -> None:
+        graph, self._graph = self._graph, None
+        assert graph is not None
+        graph.capture_end()
+        self._parts.append(graph.replay)
+
+
+class HostCall:
+    """What the host does between two graphs: values leave the device, are worked on while others have it, and return.
+
+    Args:
+        work: as for `disent_bench.host.on_host`.
+        given: memory that a graph before this writes to.
+        like: as for `disent_bench.host.on_host`.
+
+    Attributes:
+        found: memory that a graph after this reads from.
+    """
+
+    def __init__(self, work: Work, given: Sequence[Tensor], like: Sequence[Tensor]) -> None:
+        self._work, self._given = work, [each.detach() for each in given]
+        device = given[0].device
+        pinned = device.type == "cuda"  # else nothing can be copied while the host does something else
+        self._sent = [torch.empty(each.shape, dtype=each.dtype, pin_memory=pinned) for each in given]
+        self._returned = [torch.empty(each.shape, dtype=each.dtype, pin_memory=pinned) for each in like]
+        self.found = tuple(torch.empty_like(each, device=device) for each in like)
+        self._there = torch.cuda.Event() if pinned else None
+
+    def __call__(self) -> None:
+        """Do it once."""
+        for here, there in zip(self._sent, self._given, strict=True):
+            here.copy_(there, non_blocking=True)
+        if self._there is not None:
+            self._there.record()
+        with sharing().aside():
+            if self._there is not None:
+                self._there.synchronize()
+            for kept, each in zip(self._returned, worked_out(self._work, self._sent), strict=True):
+                kept.copy_(each)
+        for there, here in zip(self.found, self._returned, strict=True):
+            there.copy_(here, non_blocking=True)
+
+
+@contextmanager
+def _waiting_allowed() -> Iterator[None]:
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("default")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
 
 
 class Capture:
-    """Takes the steps of a `DisentModule` from a captured graph, which saves the host's time for each launch.
+    """Takes the steps of a `DisentModule` from captured graphs, which saves the host's time for each launch.
 
-    A graph holds from one change of control flow to the next: until a term starts, or an optimiser's setting or the
+    Graphs hold from one change of control flow to the next: until a term starts, or an optimiser's setting or the
     shape of a batch changes; the `WARM_UP` steps after a change are taken as they are. So are all steps in which a term
-    computes on the host (`disent_bench.objective.Term.on_host`) or, found in the warm-up, the host waits for the device
-    elsewhere; why is said once. Images, weights, buffers and last measurements keep their memory from step to step.
+    says that it asks the device for values (`disent_bench.objective.Term.on_host`) or, found in the warm-up, the host
+    waits for the device elsewhere; why is said once. Images, weights, buffers and last measurements keep their memory
+    from step to step. Work that terms have for the host is done between two graphs (`disent_bench.host.on_host`).
 
     Args:
         say: prints one line.

@@ -17,6 +17,7 @@ from disent_bench.bottlenecks.bottleneck import Bottleneck
 from disent_bench.bottlenecks.gaussian import Gaussian
 from disent_bench.capture import Capture
 from disent_bench.forward import Pass, Rule
+from disent_bench.host import sharing
 from disent_bench.nets import build_network
 from disent_bench.objective import Objective, all_terms
 from disent_bench.parts import in_parts, in_parts_only, is_per_image, rows_for
@@ -144,7 +145,6 @@ class DisentModule(lightning.LightningModule):
         self.register_buffer("clock", torch.zeros((), dtype=torch.int64), persistent=False)
         self.last: Mapping[str, Tensor] = {}
         self.capture: Capture | None = None  # see there; in a plain Trainer, steps are taken one by one
-        self.meanwhile: Callable[[], None] = lambda: None  # called before the host waits for what a step measured
         arguments = {
             "objective": objective.settings(),
             "image_shape": list(image_shape),
@@ -296,8 +296,10 @@ class DisentModule(lightning.LightningModule):
         for each in batch.steps() if hasattr(batch, "steps") else (batch,):
             played = self._take_step(each)
             if self.step % self.log_every == 0:
-                self.meanwhile()
+                sharing().before_waiting()
                 self._log(played)
+            else:
+                sharing().between_steps()
 
     def _take_step(self, batch: Any) -> list[Played]:
         second = batch.second if {"second", "pair"} & self.needs else None

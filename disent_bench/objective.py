@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from disent_bench.forward import Pass
+from disent_bench.host import is_recorded
 from disent_bench.registry import TERMS, unknown_name
 from disent_bench.signatures import Configured, changed, settings_of
 from disent_bench.streams import Stream, seeded_apart
@@ -44,8 +45,10 @@ class Term(nn.Module, metaclass=Configured):
         name: key in the objective, set by `register_term`.
         needs: what the term reads that not every model has, words of `disent_bench.players.NEEDS`; and ``"fitted"`` if
             it shapes a decoder that another term has to fit to the data.
-        on_host: whether the term, active, asks the device for values: it computes on the host, or decides there to skip
-            a step. A step without such terms can be captured in a graph between two starts of terms.
+        on_host: whether the term, active, asks the device for values in a recorded step too
+            (`disent_bench.host.is_recorded`). A step without such terms can be captured in a graph between two starts
+            of terms; work for the host is given to `disent_bench.host.on_host` instead, and what depends on the batch
+            whether the term is defined is left to `leave_out`.
         heavy: whether it computes so much beside passes through encoder and decoder that torch's own threads pay for
             it: with a large network of its own, or derivatives by `torch.func`.
     """
@@ -53,7 +56,7 @@ class Term(nn.Module, metaclass=Configured):
     section: ClassVar[str] = "terms"
     name: ClassVar[str] = ""
     needs: frozenset[str] = frozenset()
-    on_host: ClassVar[bool] = False
+    on_host: bool = False
     heavy: ClassVar[bool] = False
     skipped: Tensor
 
@@ -77,6 +80,7 @@ class Term(nn.Module, metaclass=Configured):
         self.moves: Moves = moves
         self.random = Stream(f"term {self.name}")
         self.register_buffer("skipped", torch.zeros((), dtype=torch.int64))
+        self._left_out: Tensor | None = None
 
     def setup(self, image_shape: tuple[int, int, int], latent_dim: int) -> None:
         """Make the parameters of this term, once, after the networks; they train with the model.
@@ -95,6 +99,28 @@ class Term(nn.Module, metaclass=Configured):
             SkipStep: if the value is undefined on this batch.
         """
         raise NotImplementedError
+
+    def leave_out(self, where: Tensor) -> None:
+        """Leave the term out of this step if ``where``, a boolean scalar on the device, holds; called in `forward`.
+
+        In a recorded step `forward` goes on, and its value and gradient, which have to be finite, count as 0.
+
+        Raises:
+            SkipStep: if it holds, in a step that is not recorded.
+        """
+        if not is_recorded():
+            if bool(where):
+                raise SkipStep
+            return
+        self._left_out = where if self._left_out is None else self._left_out | where
+
+    def taken(self, raw: Tensor) -> Tensor:
+        """Return the value that counts, of the one that `forward` returned."""
+        where, self._left_out = self._left_out, None
+        if where is None:
+            return raw
+        self.skipped += where
+        return torch.where(where, 0.0, raw)
 
     def measurements(self) -> Mapping[str, float | Tensor]:
         """Numbers worth logging beside the value, of the latest forward pass.
@@ -218,6 +244,7 @@ class Objective(nn.Module):
             if not isinstance(raw, Tensor) or raw.ndim > 0:
                 found = f"a tensor of shape {tuple(raw.shape)}" if isinstance(raw, Tensor) else f"{raw!r}"
                 raise ValueError(f"forward of term '{term.name}' returns a scalar tensor, not {found}")
+            raw = term.taken(raw)
             parts[term.name] = Part(raw, term.weight(raw, p.step, p.last))
         return parts
 

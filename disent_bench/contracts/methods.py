@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from disent_datasets import FactorGrid, load
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import disent_bench.methods  # noqa: F401
@@ -17,6 +19,7 @@ from disent_bench.config.method import is_module
 from disent_bench.config.resolve import resolve
 from disent_bench.config.run import RunConfig
 from disent_bench.contracts.contract import contract, require
+from disent_bench.host import Work, recorded_by, worked_out
 from disent_bench.module import DisentModule
 from disent_bench.objective import all_terms
 from disent_bench.parts import FEWEST
@@ -145,17 +148,11 @@ def _steps(module: DisentModule, batches: torch.Tensor, optimizers: list[torch.o
 
 @contract("method")
 def on_host_is_said(name: str) -> None:
-    """Its step asks the device for a value only where a term says on_host, and weights keep their order in memory."""
+    """Recorded, its step asks the device for a value only where a term says on_host; weights keep their order."""
     if is_module(name):
         return
-    module = build_module(short(name), (1, 64, 64), 1000)
-    assert isinstance(module, DisentModule)
-    module.step = 1
-    module.clock.fill_(1)
-    images = torch.rand(2 * FEWEST - 1, 1, 64, 64)  # not divided among threads, whose operations a mode does not see
-    p = module.run_pass(images, images.flip(0) if {"second", "pair"} & module.needs else None)
-    with Reads() as reads:
-        module.play(p, module.configure_optimizers())
+    with Reads() as reads, recorded_by(reads):
+        module, _ = _second_step(name)
     said = any(term.on_host for term in all_terms(module.objective))
     require(said or not reads.asked, f"a term asks for {', '.join(reads.asked)} and does not say on_host = True")
     require(reads.asked or not said, "a term says on_host = True and asks the device for nothing")
@@ -164,8 +161,39 @@ def on_host_is_said(name: str) -> None:
         require(ordered, f"the gradient of {key} is in another order than its weight")
 
 
+@contract("method")
+def a_recorded_step_is_the_step(name: str) -> None:
+    """Values and gradients of a step that is recorded, in which shapes stay, are those of one that is not."""
+    if is_module(name):
+        return
+    plain, values = _second_step(name)
+    with recorded_by(Reads()):
+        recorded, others = _second_step(name)
+    require(others.keys() == values.keys(), f"it has the terms {', '.join(others)}, not {', '.join(values)}")
+    for term, value in values.items():
+        require(torch.isclose(others[term], value, 1e-3, 1e-5), f"{term} is {others[term]:g}, not {value:g}")
+    for (key, one), (_, other) in zip(plain.named_parameters(), recorded.named_parameters(), strict=True):
+        if one.grad is not None:
+            assert other.grad is not None
+            error = (other.grad - one.grad).norm() / one.grad.norm().clamp_min(1e-6)
+            require(error < 1e-2, f"the gradient of {key} is another by {error:.1g} of its length")
+
+
+def _second_step(name: str) -> tuple[DisentModule, dict[str, Tensor]]:
+    """Take one step in which every term is active; return the module, and each term's value."""
+    torch.manual_seed(0)
+    module = build_module(short(name), (1, 64, 64), 1000)
+    assert isinstance(module, DisentModule)
+    module.step = 1
+    module.clock.fill_(1)
+    images = torch.rand(2 * FEWEST - 1, 1, 64, 64)  # not divided among threads, whose operations a mode does not see
+    p = module.run_pass(images, images.flip(0) if {"second", "pair"} & module.needs else None)
+    played = module.play(p, module.configure_optimizers())
+    return module, {term: part.raw.detach() for each in played for term, part in each.parts.items()}
+
+
 class Reads(TorchDispatchMode):
-    """Notes what asks the device for a value, for which the host has to wait."""
+    """Notes what asks the device for a value, for which the host has to wait; but not what is given to the host."""
 
     WAITING = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "_unique", "_unique2", "equal")
 
@@ -177,6 +205,14 @@ class Reads(TorchDispatchMode):
         if (name := func.overloadpacket.__name__) in self.WAITING:
             self.asked[name] = None
         return func(*args, **(kwargs or {}))
+
+    def call(self, work: Work, given: Sequence[Tensor], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Do at once what a recorded step has for the host; shapes are as they were said to be."""
+        found = tuple(each.to(given[0].device) for each in worked_out(work, given))
+        for each, said in zip(found, like, strict=True):
+            require(each.shape == said.shape, f"the host returns {tuple(each.shape)}, not {tuple(said.shape)} as said")
+            require(each.dtype == said.dtype, f"the host returns {each.dtype}, not {said.dtype} as said")
+        return found
 
 
 def _learnt(config: RunConfig, grid: FactorGrid, module: Any) -> None:

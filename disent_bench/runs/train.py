@@ -64,7 +64,6 @@ class Surroundings:
     stop: Stop
     loggers: Sequence[str]
     debug: bool
-    meanwhile: Callable[[], None] = lambda: None
 
 
 def run_key(config: RunConfig, seed: int, grid: FactorGrid) -> RunKey:
@@ -114,7 +113,6 @@ def run_folder(
     say: Say = print,
     debug: bool = False,
     stop: Stop | None = None,
-    meanwhile: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Bring the run of a folder to its end, by the configuration that the folder holds.
 
@@ -127,7 +125,6 @@ def run_folder(
         say: as for `run`.
         debug: as for `run`.
         stop: what stops it; None for signals.
-        meanwhile: called every ``log_every`` steps, before what they measured is waited for.
 
     Raises:
         ValueError: if this is no folder of a run.
@@ -139,7 +136,7 @@ def run_folder(
         data = _data_module(config, seed, data_dir)
         if data.grid.fingerprint != fingerprint:
             raise DataError(f"{config.dataset} ({config.source}) holds other images than the run was laid out for")
-        surroundings = Surroundings(accelerator, say, stop or Stop(), DEFAULT_LOGGERS, debug, meanwhile)
+        surroundings = Surroundings(accelerator, say, stop or Stop(), DEFAULT_LOGGERS, debug)
         return _bring_to_its_end(config, key, data, folder, surroundings)
     except (DataError, ValueError, OSError) as error:
         reason = one_line(error)
@@ -296,7 +293,7 @@ def _train(
         devices=1,
         max_epochs=1,
         logger=make_loggers(surroundings.loggers, config, seed, folder, step, say),
-        callbacks=[FiniteLoss(settings.log_every, surroundings.meanwhile), *callbacks],
+        callbacks=[FiniteLoss(settings.log_every), *callbacks],
         plugins=[files, LightningEnvironment()],  # one process, also within a job of Slurm
         default_root_dir=folder.path,
         enable_checkpointing=False,
@@ -308,7 +305,7 @@ def _train(
     )
     if step < settings.steps:
         if isinstance(module, DisentModule):
-            module.capture, module.meanwhile = Capture(say), surroundings.meanwhile
+            module.capture = Capture(say)
             at_once = settings.steps_at_once(STEPS_AT_ONCE.get(trainer.strategy.root_device.type, 1), step)
             files.steps_at_once = data.steps_at_once = at_once
         try:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from disent_bench.forward import Pass
-from disent_bench.functional.costs import COSTS, STATISTICS, Cost, Statistic, UndefinedCostError
+from disent_bench.functional.costs import COSTS, STATISTICS, Cost, Statistic, UndefinedCostError, is_constant
+from disent_bench.host import is_recorded
 from disent_bench.objective import SkipStep, Term, choose
 
 Side = Literal["decoder", "encoder"]
@@ -30,8 +31,6 @@ class GeometricTerm(Term):
         pixels: decoded images enter as ``"probability"`` or ``"logit"``; which one the paper takes was not found.
         subset: how many images of the batch are looked at, drawn at random; None for all.
     """
-
-    on_host = True
 
     def __init__(
         self,
@@ -87,7 +86,15 @@ class GeometricTerm(Term):
         Raises:
             SkipStep: if one of the two has no variance.
         """
+        if is_recorded():
+            return self.compare(*(self._with_variance(each) for each in self.points(p)))
         try:
             return self.compare(*self.points(p))
         except UndefinedCostError:
             raise SkipStep from None
+
+    def _with_variance(self, x: Tensor) -> Tensor:
+        """The points, or others in their place whose costs are finite if the term is left out."""
+        undefined = is_constant(x, self.cost) | ~x.detach().isfinite().all()
+        self.leave_out(undefined)
+        return torch.where(undefined, torch.eye(*x.shape, dtype=x.dtype, device=x.device), x)

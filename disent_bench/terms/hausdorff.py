@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from disent_bench.forward import Pass
@@ -25,7 +24,6 @@ class Hausdorff(Term):
     """
 
     needs = frozenset({"posterior"})
-    on_host = True
 
     def __init__(self, *, num_pairs: int = 25, **common: Any) -> None:
         super().__init__(**common)
@@ -35,6 +33,5 @@ class Hausdorff(Term):
 
     def forward(self, p: Pass) -> Tensor:
         """Return the distance, in squared units of the codes."""
-        generator = self.generator(torch.device("cpu"))  # a few whole numbers, which a device need not be asked for
-        pairs = sample_latent_pairs(p.mean.shape[1], self.num_pairs, generator)
+        pairs = sample_latent_pairs(p.mean.shape[1], self.num_pairs, self.generator(p.mean.device))
         return hausdorff_factorised_support(p.mean, pairs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, Literal
 
 import torch
@@ -11,7 +10,8 @@ from torch import Tensor
 from disent_bench.forward import Pass
 from disent_bench.functional.distances import euclidean_distances, scale_by_quantile
 from disent_bench.functional.rtd import rtd_loss
-from disent_bench.objective import SkipStep, Term, choose
+from disent_bench.host import is_recorded
+from disent_bench.objective import Term, choose
 from disent_bench.registry import register_term
 
 MIN_POINTS = 4
@@ -55,8 +55,6 @@ class Topological(Term):
             the mean. The slope of the shift has no bound, dz'/dz = phi(u) / phi(u'); this gives it one. None, as in
             the paper and the authors' code, keeps them (`docs/decisions.md` tells what it does).
     """
-
-    on_host = True
 
     def __init__(
         self,
@@ -103,26 +101,33 @@ class Topological(Term):
         latent = torch.multinomial(norms, 1, generator=generator)
         sign = 2.0 * torch.randint(2, (1,), generator=generator, device=z.device) - 1.0
         moved, valid = shift_latent(z, latent, sign * self.shift, self.max_deviation)
-        rows = valid.nonzero().squeeze(1)
-        if len(rows) < MIN_POINTS:
-            raise SkipStep
+        self.leave_out(valid.sum() < MIN_POINTS)
         logits = source.logits if self.latents == "sample" else p.decode(z)
-        # Rows are dropped from the distances, not from the images: the latter would copy every pixel twice.
-        a = self._normalise(_image_distances(logits)[rows[:, None], rows])
-        b = self._normalise(_image_distances(p.decode(moved[rows])))
-        start = time.perf_counter()
-        value = rtd_loss(a, b, power=self.power, max_bars=self.max_bars, routing=self.routing)
-        self._measurements = {"points": float(len(a)), "barcode_ms": 1e3 * (time.perf_counter() - start)}
-        return value
+        a = _image_distances(logits)
+        if is_recorded():  # shapes stay
+            among: Tensor | None = valid
+            b = _image_distances(p.decode(moved))
+        else:
+            # Rows are dropped from the distances, not from the images: the latter would copy every pixel twice.
+            among, rows = None, valid.nonzero().squeeze(1)
+            a, b = a[rows[:, None], rows], _image_distances(p.decode(moved[rows]))
+        a, b = self._normalise(a, among), self._normalise(b, among)
+        return rtd_loss(
+            a, b, power=self.power, max_bars=self.max_bars, routing=self.routing, among=among, watch=self._note
+        )
 
     def measurements(self) -> dict[str, float]:
-        """Points that stayed valid, and the time that the four barcodes took, in the latest step."""
+        """Points that stayed valid, and the time that the host took for the four barcodes, in the latest step."""
         return self._measurements
 
-    def _normalise(self, distances: Tensor) -> Tensor:
+    def _note(self, points: int, seconds: float) -> None:
+        self._measurements = {"points": float(points), "barcode_ms": 1e3 * seconds}
+
+    def _normalise(self, distances: Tensor, among: Tensor | None) -> Tensor:
         if self.quantile is None:
-            return distances / len(distances) ** 0.5
-        return scale_by_quantile(distances, self.quantile)
+            points = len(distances) if among is None else among.sum().clamp_min(1).to(distances.dtype)
+            return distances / points**0.5
+        return scale_by_quantile(distances, self.quantile, among)
 
 
 def _image_distances(logits: Tensor) -> Tensor:
@@ -145,8 +150,9 @@ def shift_latent(z: Tensor, latent: Tensor, shift: Tensor, max_deviation: float 
     """
     column = z.index_select(1, latent).squeeze(1).double()  # float64: Phi saturates at 1 early in float32
     mean, std = column.mean(), column.std()
-    target = torch.special.ndtr((column - mean) / std) + shift.double()
-    valid = (target > 0.0) & (target < 1.0)
+    varies = std > 0.0
+    target = torch.special.ndtr((column - mean) / std.where(varies, 1.0)) + shift.double()
+    valid = (target > 0.0) & (target < 1.0) & varies
     deviation = torch.special.ndtri(target.where(valid, 0.5))
     if max_deviation is not None:
         valid = valid & (deviation.abs() <= max_deviation)

@@ -9,9 +9,11 @@ from torch import Tensor
 import disent_bench.methods  # noqa: F401 (importing registers)
 from disent_bench.bottlenecks.gaussian import Gaussian
 from disent_bench.config.resolve import resolve
+from disent_bench.contracts.methods import Reads
 from disent_bench.forward import MissingError, Pass
-from disent_bench.functional.costs import cost_matrix
+from disent_bench.functional.costs import COSTS, cost_matrix
 from disent_bench.functional.gromov_wasserstein import distortion, gromov_monge_gap
+from disent_bench.host import recorded_by
 from disent_bench.module import DisentModule
 from disent_bench.objective import Objective, Term
 from disent_bench.players import check_needs
@@ -162,6 +164,24 @@ def test_a_batch_without_variance_is_skipped_and_counted(kind: type[Term], side:
         assert int(objective[kind.name].skipped) == count
     assert set(objective(p)) == {"spread", kind.name}
     assert int(objective[kind.name].skipped) == len(broken)
+
+
+@pytest.mark.parametrize("kind", GEOMETRIC)
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("broken", ["constant", "infinite"])
+def test_recorded_a_batch_without_variance_counts_for_nothing(kind: type[Term], cost: str, broken: str) -> None:
+    p = make_pass()
+    z = (p.z[:1].repeat(16, 1) if broken == "constant" else p.z * float("inf")).requires_grad_()
+    objective = Objective(kind(cost=cost))
+    with Reads() as reads, recorded_by(reads):
+        left_out, taken = (objective(each, 0)[kind.name] for each in (p.replace(z=z), p))
+    assert reads.asked == {}
+    assert int(objective[kind.name].skipped) == 1
+    assert torch.equal(taken.raw, kind(cost=cost)(p))
+    left_out.weighted.backward()
+    assert float(left_out.raw.detach()) == 0
+    assert z.grad is not None
+    assert torch.equal(z.grad, torch.zeros_like(z))
 
 
 def test_gap_measures_the_time_of_its_solver() -> None:

@@ -18,12 +18,13 @@ import pytest
 import torch
 
 from disent_bench.config.resolve import resolve
+from disent_bench.host import sharing
 from disent_bench.runs import train
 from disent_bench.runs.callbacks.checkpoint import Checkpoint, read_checkpoint
 from disent_bench.runs.result import Failure, Result
 from disent_bench.runs.stop import Interrupted, StopOfThread
 from disent_bench.runs.train import Outcome, run
-from disent_bench.runs.turns import Turns
+from disent_bench.runs.turns import SLICE_SECONDS, Turns
 from disent_bench.studies.launchers import Resources, packed
 from disent_bench.studies.reading import read_study
 from disent_bench.studies.study import run_study
@@ -140,13 +141,13 @@ def test_runs_in_one_process_equal_runs_alone(
     tmp_path: Path, data_dir: Path, equal: Equal, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     within: list[set[str]] = []
-    pass_on = Turns.pass_on
+    before_waiting = Turns.before_waiting
 
     def seen(self: Turns) -> None:
         within.append({thread.name for thread in threading.enumerate() if thread.ident in self._turns})
-        pass_on(self)
+        before_waiting(self)
 
-    monkeypatch.setattr(Turns, "pass_on", seen)
+    monkeypatch.setattr(Turns, "before_waiting", seen)
     bad = {"method": "beta_vae", "settings": {"learning_rate": 1e30}}
     methods = [bad, *({"method": method, "settings": settings} for method, settings in METHODS.items())]
     outcomes = run_packed(study(tmp_path, methods), tmp_path / "packed", data_dir, workers=2)
@@ -200,7 +201,7 @@ def drawn() -> tuple[float, float, float]:
 
 
 def on_threads(turns: Turns, *works: Callable[[], None]) -> None:
-    threads = [threading.Thread(target=work) for work in works]
+    threads = [threading.Thread(target=work, daemon=True) for work in works]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -218,20 +219,78 @@ def test_each_draws_its_own_random_numbers_and_none_works_beside_another() -> No
         with turns.within():
             found[seed] = []
             while len(found) < 3:
-                turns.pass_on()
+                turns.before_waiting()
             random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)  # noqa: NPY002
             for _ in range(4):
                 assert working.acquire(blocking=False)
                 found[seed].append(drawn())
                 order.append(seed)
                 working.release()
-                turns.pass_on()
+                turns.before_waiting()
 
     on_threads(turns, *(lambda seed=seed: work(seed) for seed in range(3)))  # type: ignore[misc]
     for seed, numbers in found.items():
         random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)  # noqa: NPY002
         assert numbers == [drawn() for _ in range(4)]
     assert order != sorted(order)
+
+
+def test_others_work_while_one_is_aside_and_it_goes_on_as_it_was() -> None:
+    gone, worked = threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def waits() -> None:
+        with turns.within():
+            while len(turns._turns) < 2:
+                turns.before_waiting()
+            torch.manual_seed(1)
+            torch.set_num_threads(3)
+            torch.backends.cudnn.allow_tf32 = True
+            with sharing().aside():
+                gone.set()
+                assert worked.wait(30)
+            assert float(torch.rand(())) == first
+            assert torch.get_num_threads() == 3
+            assert torch.backends.cudnn.allow_tf32
+            ended.append("waits")
+
+    def works() -> None:
+        with turns.within():
+            while not gone.is_set():
+                turns.before_waiting()
+            assert torch.get_num_threads() == threads
+            assert not torch.backends.cudnn.allow_tf32
+            torch.manual_seed(2)
+            torch.rand(())
+            ended.append("works")
+            worked.set()
+
+    torch.manual_seed(1)
+    first, threads = float(torch.rand(())), torch.get_num_threads()
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        turns = Turns(most=2)
+        on_threads(turns, waits, works)
+    assert ended == ["works", "waits"]
+
+
+def test_a_long_turn_ends_with_the_step() -> None:
+    turns, order, both = Turns(most=2), list[str](), threading.Event()
+
+    def work(name: str, seconds: float) -> None:
+        with turns.within():
+            while not both.is_set():
+                turns.before_waiting()
+                if len(turns._turns) == 2:
+                    both.set()
+            for _ in range(4):
+                order.append(name)
+                time.sleep(seconds)
+                turns.between_steps()
+
+    on_threads(turns, lambda: work("long", 1.5 * SLICE_SECONDS), lambda: work("short", 0))
+    place = order.index("short")
+    assert order[place : place + 4] == ["short"] * 4
+    assert order != ["long"] * 4 + ["short"] * 4
 
 
 def test_one_enters_when_all_within_have_had_a_turn_and_there_is_room() -> None:
@@ -252,7 +311,7 @@ def test_one_enters_when_all_within_have_had_a_turn_and_there_is_room() -> None:
             most = max(most, inside)
             for _ in range(100):
                 time.sleep(0.001)
-                turns.pass_on()
+                turns.before_waiting()
             inside -= 1
 
     on_threads(turns, work, work, work)
@@ -275,7 +334,7 @@ def test_one_that_fails_lets_the_next_work() -> None:
     def work(name: str) -> None:
         try:
             with turns.within():
-                turns.pass_on()
+                turns.before_waiting()
                 raise RuntimeError(name)
         except RuntimeError as error:
             ended.append(str(error))

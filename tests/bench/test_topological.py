@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from scipy.stats import norm
+from torch import Tensor
 
+from disent_bench.contracts.methods import Reads
 from disent_bench.forward import Pass
-from disent_bench.objective import SkipStep
+from disent_bench.host import recorded_by
+from disent_bench.objective import Objective, SkipStep
 from disent_bench.terms import Topological
 from disent_bench.terms.topological import shift_latent
 
@@ -114,6 +119,53 @@ def test_a_batch_with_too_few_valid_points_is_skipped() -> None:
     constant = make_pass(torch.ones(32, 2), lambda z: z.reshape(-1, 1, 1, 2))
     with pytest.raises(SkipStep):
         Topological()(constant)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("quantile", [0.9, None])
+@pytest.mark.parametrize("max_bars", [3, None])
+def test_recorded_all_rows_are_decoded_and_those_that_left_do_not_count(
+    power: float, quantile: float | None, max_bars: int | None
+) -> None:
+    torch.manual_seed(0)
+    z = (2 * torch.randn(24, 3, dtype=torch.float64)).requires_grad_()
+    mixing = torch.randn(3, 16, dtype=torch.float64)
+
+    def decode(rows: Tensor) -> Tensor:
+        decoded.append(len(rows))
+        return torch.sin(rows @ mixing).reshape(-1, 1, 4, 4)
+
+    found = []
+    for recorder in (None, Reads()):
+        decoded: list[int] = []
+        torch.manual_seed(2)
+        term = Topological(power=power, quantile=quantile, max_bars=max_bars)
+        with nullcontext() if recorder is None else recorded_by(recorder):
+            value = term(make_pass(z, decode))
+        found.append((value, *torch.autograd.grad(value, z)))
+        points = term.measurements()["points"]
+        assert 16 < points < 24
+        assert decoded == [24, points if recorder is None else 24]
+    (value, slope), (recorded, other) = found
+    assert value > 0.001
+    torch.testing.assert_close(recorded, value)
+    torch.testing.assert_close(other, slope, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("z", [torch.randn(3, 2), torch.ones(32, 2)], ids=["few", "constant"])
+@pytest.mark.parametrize("quantile", [0.9, None])
+def test_recorded_a_batch_with_too_few_valid_points_counts_for_nothing(z: Tensor, quantile: float | None) -> None:
+    z = z.clone().requires_grad_()
+    objective = Objective(Topological(quantile=quantile))
+    p = make_pass(z, lambda z: z.reshape(-1, 1, 1, 2))
+    with Reads() as reads, recorded_by(reads):
+        part = objective(p, 0)["topological"]
+    assert reads.asked == {}
+    part.weighted.backward()
+    assert float(part.raw.detach()) == 0
+    assert z.grad is not None
+    assert torch.equal(z.grad, torch.zeros_like(z))
+    assert int(objective["topological"].skipped) == 1
 
 
 def test_the_second_batch_is_used_when_asked_for() -> None:

@@ -1,21 +1,24 @@
-"""Steps replayed from a graph are the steps, for whatever is registered; without a GPU, a graph that only repeats."""
+"""Steps replayed from graphs are the steps, for whatever is registered; without a GPU, graphs are tapes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._pytree import tree_leaves
 
 from disent_bench import Objective, Pass, Term, Weight
-from disent_bench.capture import WARM_UP, Capture
+from disent_bench.capture import WARM_UP, Capture, HostCall
 from disent_bench.config.method import is_module
 from disent_bench.config.resolve import resolve
+from disent_bench.contracts.methods import Reads
+from disent_bench.host import Work, recorded_by, worked_out
 from disent_bench.module import DisentModule, Training
 from disent_bench.objective import all_terms
-from disent_bench.players import Played
 from disent_bench.registry import METHODS
 from disent_bench.runs.exact import full_float32
 from disent_bench.runs.model import build_module
@@ -26,23 +29,95 @@ DEVICE = torch.device("cuda" if GPU else "cpu")
 START, STEPS = WARM_UP + 2, 2 * WARM_UP + 6
 
 
-class Repeats:
-    """What a graph is on a CPU: nothing is taken when it is made, and each replay takes the step."""
+class Tape(TorchDispatchMode):
+    """What a CUDA graph is, on a CPU: operations on memory that stays, run again one by one; made, but not taken."""
+
+    ASKING = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "_unique", "_unique2", "equal")
 
     def __init__(self) -> None:
-        self.made = 0
+        super().__init__()
+        self.made, self.waits = 0, ""
+        self._parts: list[Callable[[], None]] | None = None
+        self._own: set[int] = set()
+        self._kept: list[Any] = []
+        self._before: list[tuple[torch.UntypedStorage, torch.UntypedStorage]] = []
 
     def warm_up(self, step: Callable[[], Any]) -> tuple[Any, str]:
-        return step(), ""
+        with recorded_by(self):
+            return step(), self.waits
 
     def record(self, step: Callable[[], Any], generators: Any) -> tuple[Any, Callable[[], None]]:
         self.made += 1
-        played: list[Played] = []
+        parts = self._parts = []
+        self._own, self._before = set(), []
+        drawing = [torch.default_generator, *generators]
+        states = [each.get_state() for each in drawing]
+        with recorded_by(self), self:
+            result = step()
+        self._parts = None
+        for place, content in self._before:
+            place.copy_(content)
+        for generator, state in zip(drawing, states, strict=True):
+            generator.set_state(state)
 
         def replay() -> None:
-            played[:] = step()
+            with torch.no_grad():
+                for part in parts:
+                    part()
 
-        return played, replay
+        return result, replay
+
+    def call(self, work: Work, given: Sequence[Tensor], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        if self._parts is None:
+            return tuple(worked_out(work, given))
+        with _disable_current_modes():
+            call = HostCall(work, given, like)
+            call()
+        self._parts.append(call)
+        self._made(call.found)
+        return call.found
+
+    def _made(self, tensors: Iterable[Tensor]) -> None:
+        self._kept.extend(tensors)
+        self._own.update(each.untyped_storage().data_ptr() for each in tensors)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        assert self._parts is not None
+        assert func.overloadpacket.__name__ not in self.ASKING, f"a recorded step runs {func}"
+        written = [
+            each
+            for place, argument in enumerate(func._schema.arguments)
+            if argument.alias_info is not None and argument.alias_info.is_write
+            for each in tree_leaves(args[place] if place < len(args) else kwargs.get(argument.name))
+            if isinstance(each, Tensor)
+        ]
+        for storage in (each.untyped_storage() for each in written):
+            if storage.data_ptr() not in self._own:
+                self._before.append((storage, storage.clone()))
+                self._own.add(storage.data_ptr())
+        result = func(*args, **kwargs)
+        storages = {each.untyped_storage().data_ptr() for each in tree_leaves((args, kwargs)) if has_memory(each)}
+        self._kept.append((args, kwargs, result))
+        fresh = [
+            each.detach() if has_memory(each) and each.untyped_storage().data_ptr() not in storages else None
+            for each in tree_leaves(result)
+        ]
+        self._made([each for each in fresh if each is not None])
+        if written or any(each is not None for each in fresh):
+
+            def again() -> None:
+                for place, each in zip(fresh, tree_leaves(func(*args, **kwargs)), strict=True):
+                    if place is not None:
+                        place.copy_(each)
+
+            self._parts.append(again)
+        return result
+
+
+def has_memory(value: Any) -> bool:
+    """Whether a value is a tensor in memory, which zeros of forward derivatives are not."""
+    return isinstance(value, Tensor) and not value._is_zerotensor()
 
 
 def take(build: Callable[[], DisentModule], replayed: bool) -> tuple[DisentModule, Capture, list[float], list[str]]:
@@ -50,7 +125,7 @@ def take(build: Callable[[], DisentModule], replayed: bool) -> tuple[DisentModul
     torch.manual_seed(0)
     module, said = build().to(DEVICE), list[str]()
     optimizers = module.configure_optimizers()
-    capture = Capture(said.append, None if GPU else Repeats())
+    capture = Capture(said.append, None if GPU else Tape())
     losses = []
     for step in range(STEPS):
         images = torch.rand(2, 16, 1, 64, 64, generator=torch.Generator().manual_seed(step)).round().to(DEVICE)
@@ -58,7 +133,8 @@ def take(build: Callable[[], DisentModule], replayed: bool) -> tuple[DisentModul
         if replayed:
             played = capture.step(module, images[0], second, optimizers)
         else:
-            played = module.play(module.run_pass(images[0], second), optimizers)
+            with recorded_by(Reads()):
+                played = module.play(module.run_pass(images[0], second), optimizers)
         losses.append(float(played[0].loss))
     return module, capture, losses, said
 
@@ -123,7 +199,7 @@ def test_a_changed_learning_rate_or_batch_is_captured_anew() -> None:
     torch.manual_seed(0)
     objective = Objective(Reconstruction(), KL())
     module = DisentModule(objective, (1, 64, 64), 1000, Training(network="roth2023", precision="32")).to(DEVICE)
-    optimizers, recorder = module.configure_optimizers(), None if GPU else Repeats()
+    optimizers, recorder = module.configure_optimizers(), None if GPU else Tape()
     capture = Capture(print, recorder)
 
     def replayed_in(count: int, batch: int) -> int:
@@ -150,15 +226,14 @@ class Asks(Term):
 
 
 def test_a_step_that_waits_for_the_device_is_taken_as_it_is_and_says_where() -> None:
-    class Waits(Repeats):
-        def warm_up(self, step: Callable[[], Any]) -> tuple[Any, str]:
-            return step(), "test_capture.py:1"
-
     torch.manual_seed(0)
     objective = Objective(Reconstruction(), KL(weight={"kind": "pi", "target": 5.0}), Asks())
     module = DisentModule(objective, (1, 64, 64), 1000, Training(network="roth2023", precision="32")).to(DEVICE)
     said: list[str] = []
-    capture = Capture(said.append, None if GPU else Waits())
+    recorder = None if GPU else Tape()
+    if recorder is not None:
+        recorder.waits = "test_capture.py:1"
+    capture = Capture(said.append, recorder)
     optimizers = module.configure_optimizers()
     for _ in range(WARM_UP + 3):
         capture.step(module, torch.rand(8, 1, 64, 64, device=DEVICE).round(), None, optimizers)

@@ -30,9 +30,9 @@ STATUS = {"done": 0, "skipped": 0, "failed": 1, "interrupted": 130, "busy": BUSY
 class Launcher:
     """Each worker is a thread.
 
-    A run works until it waits for what its steps measured, every ``log_every`` steps; while the device still computes
-    them, the next run works. On a GPU a run begins once those before it have their memory, and what is free is enough
-    for one more like them.
+    A run works until it waits for the device, be it for what ``log_every`` steps measured or for what the host computes
+    within a step, or until its turn has been long; then the next run works. On a GPU a run begins once those before it
+    have their memory, and what is free is enough for one more like them.
     """
 
     jobs_per_worker = 2  # one is trained while another is scored
@@ -146,7 +146,6 @@ class _Task:
                 accelerator=job.device,
                 say=say,
                 stop=self._stop,
-                meanwhile=turns.pass_on,
             )
         print(ending(outcome), file=sys.stderr)
         if outcome.status != "trained":
