@@ -196,13 +196,19 @@ class Reads(TorchDispatchMode):
     """Notes what asks the device for a value, for which the host has to wait; but not what is given to the host."""
 
     WAITING = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "_unique", "_unique2", "equal")
+    WAITING_WITHIN = ("multinomial", "repeat_interleave", "bincount", "histc")
+    """Operations that ask in their own code, which a mode does not see; so does an index of booleans."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked: dict[str, None] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if (name := func.overloadpacket.__name__) in self.WAITING:
+        name = func.overloadpacket.__name__
+        masks = name in ("index", "index_put", "index_put_") and any(
+            each is not None and each.dtype in (torch.bool, torch.uint8) for each in args[1]
+        )
+        if name in self.WAITING + self.WAITING_WITHIN or masks:
             self.asked[name] = None
         return func(*args, **(kwargs or {}))
 

@@ -98,7 +98,8 @@ class Topological(Term):
         z = source.z if self.latents == "sample" else source.mean
         generator = self.generator(z.device)
         norms = p.latent_norms.float() if self.axis == "weight_norm" else torch.ones(z.shape[1], device=z.device)
-        latent = torch.multinomial(norms, 1, generator=generator)
+        # What torch.multinomial does, which asks the device whether they are probabilities.
+        latent = (norms / torch.empty_like(norms).exponential_(generator=generator)).argmax(keepdim=True)
         sign = 2.0 * torch.randint(2, (1,), generator=generator, device=z.device) - 1.0
         moved, valid = shift_latent(z, latent, sign * self.shift, self.max_deviation)
         self.leave_out(valid.sum() < MIN_POINTS)
