@@ -6,6 +6,7 @@ import io
 import json
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +152,7 @@ def on_host_is_said(name: str) -> None:
     """Recorded, its step asks the device for a value only where a term says on_host; weights keep their order."""
     if is_module(name):
         return
-    with Reads() as reads, recorded_by(reads):
-        module, _ = _second_step(name)
+    module, _ = _second_step(name, reads := Reads())
     said = any(term.on_host for term in all_terms(module.objective))
     require(said or not reads.asked, f"a term asks for {', '.join(reads.asked)} and does not say on_host = True")
     require(reads.asked or not said, "a term says on_host = True and asks the device for nothing")
@@ -167,8 +167,7 @@ def a_recorded_step_is_the_step(name: str) -> None:
     if is_module(name):
         return
     plain, values = _second_step(name)
-    with recorded_by(Reads()):
-        recorded, others = _second_step(name)
+    recorded, others = _second_step(name, Reads())
     require(others.keys() == values.keys(), f"it has the terms {', '.join(others)}, not {', '.join(values)}")
     for term, value in values.items():
         require(torch.isclose(others[term], value, 1e-3, 1e-5), f"{term} is {others[term]:g}, not {value:g}")
@@ -179,8 +178,8 @@ def a_recorded_step_is_the_step(name: str) -> None:
             require(error < 1e-2, f"the gradient of {key} is another by {error:.1g} of its length")
 
 
-def _second_step(name: str) -> tuple[DisentModule, dict[str, Tensor]]:
-    """Take one step in which every term is active; return the module, and each term's value."""
+def _second_step(name: str, reads: Reads | None = None) -> tuple[DisentModule, dict[str, Tensor]]:
+    """Take one step, recorded or not, in which every term is active; return the module, and each term's value."""
     torch.manual_seed(0)
     module = build_module(short(name), (1, 64, 64), 1000)
     assert isinstance(module, DisentModule)
@@ -188,7 +187,9 @@ def _second_step(name: str) -> tuple[DisentModule, dict[str, Tensor]]:
     module.clock.fill_(1)
     images = torch.rand(2 * FEWEST - 1, 1, 64, 64)  # not divided among threads, whose operations a mode does not see
     p = module.run_pass(images, images.flip(0) if {"second", "pair"} & module.needs else None)
-    played = module.play(p, module.configure_optimizers())
+    optimizers = module.configure_optimizers()
+    with nullcontext() if reads is None else reads, nullcontext() if reads is None else recorded_by(reads):
+        played = module.play(p, optimizers)
     return module, {term: part.raw.detach() for each in played for term, part in each.parts.items()}
 
 
@@ -197,7 +198,7 @@ class Reads(TorchDispatchMode):
 
     WAITING = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "_unique", "_unique2", "equal")
     WAITING_WITHIN = ("multinomial", "repeat_interleave", "bincount", "histc")
-    """Operations that ask in their own code, which a mode does not see; so does an index of booleans."""
+    """Operations that wait in their own code, which a mode does not see; so does an index of booleans."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -95,8 +95,8 @@ class RecombinationDiscriminator(Term):
         """Return the loss, in nats."""
         reconstructed, recombined = (each.detach() for each in self.images(p))
         logits = self.network(torch.cat([reconstructed, recombined]))
-        low = torch.tensor([0.4, 0.0], device=logits.device).repeat_interleave(len(reconstructed))
         noise = torch.rand(logits.shape, generator=self.generator(logits.device), device=logits.device)
+        low = torch.cat([torch.full_like(half, least) for half, least in zip(noise.chunk(2), (0.4, 0.0), strict=True)])
         labels = (low + 0.6 * noise).to(logits.dtype)
         return (softplus(logits) - labels * logits).mean()
 
