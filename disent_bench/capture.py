@@ -98,9 +98,9 @@ class CudaRecorder:
 
     def _end(self) -> None:
         graph, self._graph = self._graph, None
-        assert graph is not None
-        graph.capture_end()
-        self._parts.append(graph.replay)
+        if graph is not None:  # else something failed in a gap
+            graph.capture_end()
+            self._parts.append(graph.replay)
 
 
 class HostCall:
@@ -214,7 +214,7 @@ class Capture:
             return False
         hosts = [each.name for each in all_terms(module.objective) if each.on_host and each.start <= module.step]
         if hosts:
-            self._tell(f"{' and '.join(hosts)} computes on the host: steps are not replayed from a CUDA graph")
+            self._tell(f"{' and '.join(hosts)} reads values from the device: steps are not replayed from a CUDA graph")
         return not hosts
 
     def _tell(self, line: str) -> None:

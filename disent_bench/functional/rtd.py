@@ -196,8 +196,10 @@ def _read_entries(
         a, b = both if len(chosen) == n else both[:, chosen[:, None], chosen]
         _check_pair(a, b)
         births, deaths = _bar_entries(a, b, forms, routing, max_bars)
-        matrix, row, column = np.unravel_index(np.stack((deaths, births)), (2, len(chosen), len(chosen)))
-        found = np.ravel_multi_index((matrix, chosen[row], chosen[column]), (2, n, n))
+        found = np.stack((deaths, births))
+        if len(chosen) < n:
+            matrix, row, column = np.unravel_index(found, (2, len(chosen), len(chosen)))
+            found = np.ravel_multi_index((matrix, chosen[row], chosen[column]), (2, n, n))
     if slots is not None:
         found = np.pad(found, ((0, 0), (0, slots - found.shape[1])))
     watch(len(chosen), time.perf_counter() - start)
