@@ -112,9 +112,8 @@ def loop(method: str, length: int) -> list[Cell]:
 def from_the_first_step(method: str, overrides: dict[str, Any]) -> RunConfig:
     """Return a configuration in which no term waits."""
     plain = resolve(method, "toy_grid", "quick", overrides=overrides)
-    return resolve(
-        method, "toy_grid", "quick", overrides=overrides | {f"terms.{name}.start": 0 for name in plain.terms}
-    )
+    starts = {f"terms.{name}.start": 0 for name in plain.terms}
+    return resolve(method, "toy_grid", "quick", overrides=overrides | starts)
 
 
 def packed(method: str, count: int, length: int) -> list[Cell]:
@@ -220,10 +219,8 @@ def rows(smallest: bool) -> Iterator[tuple[str, str, Callable[[], list[Cell]]]]:
     yield "parts", "Gromov-Monge gap", gap
     for method in ("beta_vae", "beta_tcvae", "topdis"):
         yield "runs", method, partial(loop, method, 20 if smallest else 1500)
-    packs = (
-        [("topdis", 2, 8)] if smallest else [*(("beta_vae", count, 5000) for count in (1, 4, 16)), ("topdis", 4, 1000)]
-    )
-    for method, count, length in packs:
+    packs = [("beta_vae", 1, 5000), ("beta_vae", 4, 5000), ("beta_vae", 16, 5000), ("topdis", 4, 1000)]
+    for method, count, length in [("topdis", 2, 8)] if smallest else packs:
         yield "packed", f"{count} of {method}", partial(packed, method, count, length)
 
 

@@ -42,14 +42,10 @@ class CudaRecorder:
     def warm_up(self, step: Callable[[], Any]) -> tuple[Any, str]:
         """Take a step on the stream of the captures; return what it returns, and where the host waited for it."""
         self.stream.wait_stream(torch.cuda.current_stream())
-        before = torch.cuda.get_sync_debug_mode()
         with torch.cuda.stream(self.stream), warnings.catch_warnings(record=True) as caught, recorded_by(self):
             warnings.simplefilter("always")
-            torch.cuda.set_sync_debug_mode("warn")
-            try:
+            with _on_waiting("warn"):
                 result = step()
-            finally:
-                torch.cuda.set_sync_debug_mode(before)
         torch.cuda.current_stream().wait_stream(self.stream)
         waits = [each for each in caught if "called a synchronizing" in str(each.message)]
         return result, f"{waits[0].filename}:{waits[0].lineno}" if waits else ""
@@ -81,7 +77,7 @@ class CudaRecorder:
     def call(self, work: Work, given: Sequence[Tensor], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Leave a gap for what the host does; in a warm-up, do it."""
         if self._graph is None:
-            with _waiting_allowed():
+            with _on_waiting("default"):
                 return tuple(each.to(given[0].device) for each in worked_out(work, given))
         self._end()
         call = HostCall(work, given, like)
@@ -140,9 +136,10 @@ class HostCall:
 
 
 @contextmanager
-def _waiting_allowed() -> Iterator[None]:
+def _on_waiting(mode: str) -> Iterator[None]:
+    """Let torch ``warn`` where the host waits for the device, or say nothing, its ``default``."""
     before = torch.cuda.get_sync_debug_mode()
-    torch.cuda.set_sync_debug_mode("default")
+    torch.cuda.set_sync_debug_mode(mode)
     try:
         yield
     finally:

@@ -45,14 +45,9 @@ def sharing() -> Alone:
     return _sharing.get()
 
 
-@contextmanager
-def shared_by(turns: Alone) -> Iterator[None]:
+def shared_by(turns: Alone) -> AbstractContextManager[None]:
     """Let the run of this thread share its process so."""
-    token = _sharing.set(turns)
-    try:
-        yield
-    finally:
-        _sharing.reset(token)
+    return _within(_sharing, turns)
 
 
 def is_recorded() -> bool:
@@ -60,14 +55,18 @@ def is_recorded() -> bool:
     return _recorder.get() is not None
 
 
-@contextmanager
-def recorded_by(recorder: Recorder) -> Iterator[None]:
+def recorded_by(recorder: Recorder) -> AbstractContextManager[None]:
     """Record the step that is taken within."""
-    token = _recorder.set(recorder)
+    return _within(_recorder, recorder)
+
+
+@contextmanager
+def _within(variable: ContextVar[Any], value: Any) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _recorder.reset(token)
+        variable.reset(token)
 
 
 def on_host(work: Work, given: Sequence[Tensor], like: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -24,7 +24,7 @@ from disent_bench.runs.callbacks.checkpoint import Checkpoint, read_checkpoint
 from disent_bench.runs.result import Failure, Result
 from disent_bench.runs.stop import Interrupted, StopOfThread
 from disent_bench.runs.train import Outcome, run
-from disent_bench.runs.turns import SLICE_SECONDS, Turns
+from disent_bench.runs.turns import Turns
 from disent_bench.studies.launchers import Resources, packed
 from disent_bench.studies.reading import read_study
 from disent_bench.studies.study import run_study
@@ -273,24 +273,24 @@ def test_others_work_while_one_is_aside_and_it_goes_on_as_it_was() -> None:
     assert ended == ["works", "waits"]
 
 
-def test_a_long_turn_ends_with_the_step() -> None:
+@pytest.mark.parametrize(("seconds", "steps_of_a_turn"), [(-1.0, 1), (float("inf"), 4)])
+def test_a_long_turn_ends_with_the_step(seconds: float, steps_of_a_turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("disent_bench.runs.turns.SLICE_SECONDS", seconds)
     turns, order, both = Turns(most=2), list[str](), threading.Event()
 
-    def work(name: str, seconds: float) -> None:
+    def work(name: str) -> None:
         with turns.within():
             while not both.is_set():
                 turns.before_waiting()
-                if len(turns._turns) == 2:
+                if turns._queue:
                     both.set()
             for _ in range(4):
                 order.append(name)
-                time.sleep(seconds)
                 turns.between_steps()
 
-    on_threads(turns, lambda: work("long", 1.5 * SLICE_SECONDS), lambda: work("short", 0))
-    place = order.index("short")
-    assert order[place : place + 4] == ["short"] * 4
-    assert order != ["long"] * 4 + ["short"] * 4
+    on_threads(turns, lambda: work("a"), lambda: work("b"))
+    changes = [place for place in range(1, 8) if order[place] != order[place - 1]]
+    assert changes == list(range(steps_of_a_turn, 8, steps_of_a_turn))
 
 
 def test_one_enters_when_all_within_have_had_a_turn_and_there_is_room() -> None:
