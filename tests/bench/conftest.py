@@ -19,6 +19,7 @@ import torch
 import disent_bench as db
 from disent_bench.cli.main import main
 from disent_bench.registry import METHODS, NETWORKS, TERMS
+from disent_bench.runs.callbacks.pictures import Pictures
 from disent_bench.runs.folder import find_runs
 from disent_bench.runs.result import Failure, Result
 
@@ -36,6 +37,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     assert archive.stat().st_size < 1_000_000
     zipfile.ZipFile(archive).extractall(folder / "installed")
     return folder / "installed"
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of this process draw none, which is what a short one takes longest for."""
+    monkeypatch.setattr(Pictures, "finish", lambda self, module, loggers: None)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -107,13 +111,11 @@ def test_two_changes_that_say_the_same_are_not_both_left_out() -> None:
 def test_the_key_is_the_same_in_every_process() -> None:
     program = "import disent_bench.methods; from disent_bench.config.resolve import resolve; "
     program += "print(resolve('topdis', 'toy_grid', 'quick').key('data'))"
-    printed = [
-        subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env
-        ).stdout.strip()
-        for env in ({"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2"})
-    ]
-    assert printed == [key("topdis")] * 2
+    other = str(int(os.environ.get("PYTHONHASHSEED", "random") != "1"))
+    environment = {**os.environ, "PYTHONHASHSEED": other}
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == key("topdis")
 
 
 @pytest.mark.parametrize(
@@ -193,30 +195,54 @@ class Method:
 '''
 
 
-def key_in_a_process(folder: Path, method: str, *plugins: str) -> str:
-    program = (
-        "import sys; from disent_bench.plugins import load_plugins; from disent_bench.config.resolve import resolve; "
-        "load_plugins(sys.argv[2:]); print(resolve(sys.argv[1], 'toy_grid', 'quick', plugins=sys.argv[2:]).key('data'))"
-    )
-    words = [sys.executable, "-B", "-c", program, method, *plugins]
-    return subprocess.run(words, capture_output=True, text=True, check=True, cwd=folder).stdout.strip()
+KEYS = """
+import json, os, sys
+from disent_bench.config.resolve import resolve
+from disent_bench.plugins import load_plugins
+sys.dont_write_bytecode = True
+for line in sys.stdin:
+    method, *plugins = json.loads(line)
+    if os.fork():
+        os.wait()
+    else:
+        load_plugins(plugins)
+        print(resolve(method, "toy_grid", "quick", plugins=plugins).key("data"), flush=True)
+        os._exit(0)
+"""
 
 
-def test_a_plugin_and_what_it_imports_is_part_of_the_key_of_its_users_alone(tmp_path: Path) -> None:
+@pytest.fixture
+def key_in_a_process(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Return the key of a method, loading plug-ins, that a process of its own finds; all have the imports of one."""
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    with subprocess.Popen([sys.executable, "-c", KEYS], cwd=tmp_path, **pipes) as process:
+
+        def ask(*words: str) -> str:
+            process.stdin.write(json.dumps(words) + "\n")
+            told = process.stdout.readline()
+            assert told, "it ended"
+            return told.strip()
+
+        yield ask
+
+
+def test_a_plugin_and_what_it_imports_is_part_of_the_key_of_its_users_alone(
+    tmp_path: Path, key_in_a_process: Callable[..., str]
+) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.py").write_text(PLUGIN.format(name=name, helper=f"helper_{name}"))
         (tmp_path / f"helper_{name}.py").write_text("import deeper\ndef value(p):\n    return deeper.value(p)\n")
     (tmp_path / "deeper.py").write_text("def value(p):\n    return p.mean.sum()\n")
-    plain, alone = key_in_a_process(tmp_path, "vae"), key_in_a_process(tmp_path, "method_a", "a.py")
-    assert key_in_a_process(tmp_path, "vae", "a.py", "b.py") == plain, "a plug-in that is not used changes nothing"
-    assert key_in_a_process(tmp_path, "method_a", "b.py", "a.py") == alone
+    plain, alone = key_in_a_process("vae"), key_in_a_process("method_a", "a.py")
+    assert key_in_a_process("vae", "a.py", "b.py") == plain, "a plug-in that is not used changes nothing"
+    assert key_in_a_process("method_a", "b.py", "a.py") == alone
     (tmp_path / "helper_b.py").write_text("def value(p):\n    return p.mean.sum()\n")
-    assert key_in_a_process(tmp_path, "method_a", "b.py", "a.py") == alone
+    assert key_in_a_process("method_a", "b.py", "a.py") == alone
     (tmp_path / "deeper.py").write_text("def value(p):\n    return p.mean.sum() * 2\n")
-    changed = key_in_a_process(tmp_path, "method_a", "a.py")
+    changed = key_in_a_process("method_a", "a.py")
     assert changed != alone, "a module that the plug-in imports changed"
     (tmp_path / "a.py").write_text((tmp_path / "a.py").read_text() + "# changed\n")
-    assert key_in_a_process(tmp_path, "method_a", "a.py") not in (alone, changed)
+    assert key_in_a_process("method_a", "a.py") not in (alone, changed)
 
 
 def test_a_version_is_part_of_the_key_of_what_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:

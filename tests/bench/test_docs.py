@@ -63,6 +63,7 @@ def blocks(text: str, mark: str) -> list[tuple[str, str]]:
     return re.findall(rf"^```(\w+) {mark}\n(.*?)^```", text, re.M | re.S)
 
 
+@pytest.mark.xdist_group("wheel")  # it is built, and its kernels compiled, once
 @pytest.mark.parametrize("door", DOORS)
 def test_a_door_is_walked_in_five_lines_from_the_wheel(
     door: str, root: Path, wheel: Path, tmp_path: Path, data_dir: Path

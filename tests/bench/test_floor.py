@@ -13,6 +13,7 @@ from disent_bench.cli.main import main
 from disent_bench.leaderboard.records import Record, read_records
 from disent_bench.runs.folder import FLOORS
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 SMALL = {"image_size": 32, "network": "roth2023_32", "steps": 2, "batch_size": 8, "evaluate_every": 0}
 SCORES = {"scores.scores": ["mig", "reconstruction"], "scores.num_train": 200}
 COMPUTED, KNOWN = "scoring the untrained encoder", "the floor of the table is known"

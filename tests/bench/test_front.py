@@ -22,6 +22,8 @@ import disent_bench as db
 from disent_bench.cli.main import main
 from disent_bench.config import protocols
 
+pytestmark = pytest.mark.xdist_group("front")  # two runs for many
+
 FEW = {"steps": 4, "batch_size": 8, "evaluate_every": 0, "scores.scores": ("mig",), "scores.num_train": 200}
 SCORES = {"scores": ["mig", "dci"], "num_train": 400, "num_test": 200}
 

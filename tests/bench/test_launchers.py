@@ -19,7 +19,11 @@ import yaml
 
 from disent_bench.runs.lock import owner
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1000)]  # each wait has its own deadline, which says what it was for
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1000),  # each wait has its own deadline, which says what it was for
+    pytest.mark.xdist_group("launchers"),  # one study without disturbance for all
+]
 STUDY = {
     "title": "A study",
     "protocol": "quick",

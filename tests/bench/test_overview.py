@@ -25,6 +25,8 @@ from disent_bench.runs.overview import overview
 from disent_bench.runs.result import Failure, Result, Scoring
 from disent_bench.text import natural
 
+pytestmark = pytest.mark.xdist_group("overview")  # two runs for all
+
 SETTINGS = {"steps": 3, "batch_size": 8, "log_every": 1, "scores.scores": ["mig"], "scores.num_train": 200}
 
 

@@ -68,6 +68,7 @@ def logged(folder: Path) -> list[tuple[int, str, float]]:
     return sorted(each for each in values if not each[1].startswith(("throughput/", "topological/barcode_ms")))
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("method", ["topdis", "ada_gvae"])
 def test_steps_between_hooks_change_nothing(
     method: str, tmp_path: Path, data_dir: Path, equal: Equal, monkeypatch: pytest.MonkeyPatch
@@ -91,6 +92,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
     return trained("vae", tmp_path_factory.mktemp("whole"), data_dir).folder
 
 
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.xdist_group("packed")  # one whole run for all three
 @pytest.mark.parametrize(
     ("before", "after", "calls"), [(1, 50, [8, 10, 12]), (50, 1, [9, 10, 11, 12]), (50, 50, [10, 12])]
 )

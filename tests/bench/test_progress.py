@@ -43,7 +43,7 @@ title: A look
 protocol: quick
 datasets: [toy_grid]
 seeds: 0
-settings: {steps: 90, batch_size: 8, log_every: 1, evaluate_every: 0, scores.scores: [mig], scores.num_train: 200}
+settings: {steps: 40, batch_size: 8, log_every: 1, evaluate_every: 0, scores.scores: [mig], scores.num_train: 200}
 methods: [vae, {method: gmg, settings: {methods.gmg.side: encoder}}]
 """
 
@@ -52,8 +52,8 @@ def test_a_study_shows_a_row_for_each_run_on_a_narrow_terminal(tmp_path: Path, d
     (tmp_path / "study.yaml").write_text(STUDY)
     words = ("study", tmp_path / "study.yaml", "--runs", tmp_path / "runs", "--data-dir", data_dir, "--workers", 2)
     shown = on_a_terminal(60, *words)
-    assert re.search(r"\r\n?vae on toy_grid, seed 0 .*━+ \d+/90,", shown)
-    assert re.search(r"gmg \[me…toy_grid, seed 0 ━+ \d+/90,", shown), "the end of a long name tells the seed"
+    assert re.search(r"\r\n?vae on toy_grid, seed 0 .*━+ \d+/40,", shown)
+    assert re.search(r"gmg \[me…toy_grid, seed 0 ━+ \d+/40,", shown), "the end of a long name tells the seed"
     assert re.search(r"2 done, 0 failed, 0 left .*━+ 0:\d\d so far", shown)
 
 

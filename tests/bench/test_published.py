@@ -28,6 +28,7 @@ from disent_bench.runs.submission import verify
 
 pytestmark = pytest.mark.usefixtures("forgetting")
 SUITE = "2030-01"
+of_a_submission = pytest.mark.xdist_group("submission")  # it is made once
 
 
 def call(*words: object) -> int:
@@ -50,6 +51,7 @@ def shipped(submission: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # Shown
 
 
+@of_a_submission
 def test_published_rows_stand_beside_own_ones_and_say_what_is_proven(
     shipped: Path, mixed_runs: Path, data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +77,7 @@ def test_published_rows_stand_beside_own_ones_and_say_what_is_proven(
     assert "2030-01, 1 of 2 verified" in db.leaderboard().to_text("html")
 
 
+@of_a_submission
 def test_the_newest_suite_is_joined_unless_another_is_named(
     shipped: Path, mixed_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +88,7 @@ def test_the_newest_suite_is_joined_unless_another_is_named(
     assert re.fullmatch(r"\d{4}-\d\d", published.newest_suite(tmp_path / "nowhere"))
 
 
+@of_a_submission
 def test_suites_are_told_apart_and_unknown_ones_named(shipped: Path) -> None:
     shutil.copytree(shipped / "results" / SUITE, shipped / "results" / "2031-06")
     assert {record.suite for record in published_records()} == {SUITE, "2031-06"}
@@ -103,6 +107,7 @@ def test_published_results_are_read_without_torch(root: Path) -> None:
 # Loaded
 
 
+@of_a_submission
 def test_a_published_model_is_one_line_away(shipped: Path, mixed_runs: Path, toy_images: torch.Tensor) -> None:
     module = db.load_pretrained("vae", "toy_grid", seed=1)
     original = db.load_run(next(mixed_runs.glob("*/*/vae/*/seed-1")))
@@ -137,6 +142,7 @@ def address(shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         thread.join()
 
 
+@of_a_submission
 def test_a_model_that_is_not_here_is_downloaded_once_and_checked(
     address: str, tmp_path: Path, toy_images: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +157,7 @@ def test_a_model_that_is_not_here_is_downloaded_once_and_checked(
         db.load_pretrained("vae", "toy_grid", seed=1)
 
 
+@of_a_submission
 def test_a_download_that_is_another_file_is_not_kept(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,9 @@
-"""Runs that are interrupted in every way lose nothing: each test stops a real process."""
+"""Runs that are interrupted in every way lose nothing: what is stopped is a real process."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import resource
@@ -17,12 +19,15 @@ import pytest
 import torch
 
 from disent_bench import load_run
+from disent_bench.cli.main import main
 from disent_bench.config.resolve import resolve
 from disent_bench.runs.callbacks.checkpoint import AtomicCheckpoint, read_checkpoint
 from disent_bench.runs.stop import Interrupted, Stop
 from disent_bench.runs.train import run
 
-STEPS = 30
+pytestmark = pytest.mark.xdist_group("resume")  # one whole run for all
+
+STEPS = 20
 SETTINGS = [
     f"steps={STEPS}",
     "batch_size=16",
@@ -39,17 +44,20 @@ SETTINGS = [
 SHORT = {"steps": 5, "batch_size": 8, "scores.scores": ["mig"], "scores.num_train": 200, "evaluate_every": 0}
 
 
-def command(runs: Path, data_dir: Path, *more: str, method: str = "topdis") -> list[str]:
+def command(runs: Path, data_dir: Path, *more: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "disent_bench", "run", "--method", method, "--dataset", "toy_grid"),
+        *(sys.executable, "-m", "disent_bench", "run", "--method", "topdis", "--dataset", "toy_grid"),
         *("--runs", str(runs), "--data-dir", str(data_dir), "--device", "cpu", *more, "--set", *SETTINGS),
     ]
 
 
-def finish(runs: Path, data_dir: Path, *more: str, method: str = "topdis") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(runs, data_dir, *more, method=method), capture_output=True, text=True, check=False, timeout=240
-    )
+def finish(runs: Path, data_dir: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Call the command in this process, which saves it the imports."""
+    _, _, _, *words = command(runs, data_dir, *more)
+    shown, said = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
+        status = main(words)
+    return subprocess.CompletedProcess(words, status, shown.getvalue(), said.getvalue())
 
 
 def only_run(runs: Path) -> Path:
@@ -85,7 +93,7 @@ def cut(process: subprocess.Popen, runs: Path, step: int, number: int) -> None:
 def whole(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
     """A run that nothing interrupted."""
     runs = tmp_path_factory.mktemp("whole")
-    done = finish(runs, data_dir)
+    done = subprocess.run(command(runs, data_dir), capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
     return only_run(runs)
 
@@ -142,7 +150,9 @@ def test_a_run_that_was_cut_off_while_it_was_scored_is_not_trained_again(
     assert (folder / "traversals.png").exists()
 
 
-def test_a_loss_that_is_not_finite_is_recorded_as_failed(tmp_path: Path, data_dir: Path) -> None:
+def test_a_loss_that_is_not_finite_is_recorded_as_failed(
+    tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     done = finish(tmp_path, data_dir, "--set", "terms.total_correlation.weight=1e38")
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("1 of 1 runs failed")
@@ -150,13 +160,9 @@ def test_a_loss_that_is_not_finite_is_recorded_as_failed(tmp_path: Path, data_di
     folder = only_run(tmp_path)
     assert "not finite" in json.loads((folder / "failure.json").read_text())["reason"]
     assert not (folder / "result.json").exists()
-    table = subprocess.run(
-        [sys.executable, "-m", "disent_bench", "leaderboard", "--runs", str(tmp_path), "--format", "json"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(table.stdout)[0]["failed"] == [0]
+    capsys.readouterr()
+    assert main(["leaderboard", "--runs", str(tmp_path), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["failed"] == [0]
 
 
 def test_a_full_disk_fails_the_run_and_keeps_the_latest_checkpoint(whole: Path, tmp_path: Path, data_dir: Path) -> None:
@@ -194,8 +200,8 @@ def test_two_processes_do_not_train_one_run(tmp_path: Path, data_dir: Path) -> N
 
 def test_evaluation_does_not_change_the_training(whole: Path, tmp_path: Path, data_dir: Path) -> None:
     settings = [s for s in SETTINGS if not s.startswith(("evaluate_every", "checkpoint_every"))]
-    base = command(tmp_path, data_dir)[: -len(SETTINGS)]
-    subprocess.run([*base, *settings, "checkpoint_every=1000", "evaluate_every=0"], capture_output=True, check=True)
+    base = command(tmp_path, data_dir)[3 : -len(SETTINGS)]
+    assert main([*base, *settings, "checkpoint_every=1000", "evaluate_every=0"]) == 0
     folder = only_run(tmp_path)
     assert folder.parent.name == whole.parent.name  # the schedule is not part of the key
     ours, theirs = (torch.load(f / "last.ckpt", weights_only=True)["state_dict"] for f in (folder, whole))

@@ -81,7 +81,7 @@ def results(runs: Path) -> dict[str, dict[str, Any]]:
     return {path.parts[-4]: json.loads(path.read_text()) for path in runs.glob("*/*/*/*/*/result.json")}
 
 
-pytestmark = pytest.mark.usefixtures("forgetting")
+pytestmark = [pytest.mark.usefixtures("forgetting"), pytest.mark.xdist_group("study")]  # one study for many
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from disent_bench.leaderboard import published
 from disent_bench.leaderboard.published import checked, is_verified
 from disent_bench.runs import pretrained
 
-pytestmark = pytest.mark.usefixtures("forgetting")
+pytestmark = [pytest.mark.usefixtures("forgetting"), pytest.mark.xdist_group("submission")]  # one submission for all
 SUITE = "2030-01"
 
 

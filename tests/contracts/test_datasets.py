@@ -28,7 +28,8 @@ def _offline() -> list[pytest.param]:
             twice = "rendered" in info.sources and source != "rendered" and info.nbytes > HUGE
             if source not in info.needs_files and not twice:
                 slow = info.space.size > MANY and source != "rendered"
-                found.append(pytest.param((name, source), id=f"{name}-{source}", marks=RARELY * slow))
+                made_once = [*RARELY, pytest.mark.xdist_group(f"{name}-{source}")]
+                found.append(pytest.param((name, source), id=f"{name}-{source}", marks=made_once * slow))
     return found
 
 
