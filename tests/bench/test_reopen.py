@@ -22,7 +22,7 @@ from disent_bench.runs.folder import RunFolder
 from disent_bench.runs.result import Result
 from disent_bench.runs.train import Outcome, lay_out, run, run_folder
 
-pytestmark = pytest.mark.xdist_group("reopen")  # one finished run for all
+pytestmark = [pytest.mark.usefixtures("no_pictures"), pytest.mark.xdist_group("reopen")]  # one finished run for all
 
 SHORT = {
     "steps": 12,

@@ -20,6 +20,8 @@ from disent_bench.runs.result import Result
 from disent_bench.runs.train import run
 from disent_bench.terms import KL, Reconstruction
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 SHORT = {
     "steps": 4,
     "batch_size": 16,
