@@ -1,4 +1,4 @@
-"""Installations that nobody can write to."""
+"""Installations that nobody can write to, and versions that work together."""
 
 from __future__ import annotations
 

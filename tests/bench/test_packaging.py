@@ -15,6 +15,8 @@ import pytest
 
 from disent_bench.cli.main import main
 
+pytestmark = pytest.mark.xdist_group("wheel")  # it is built once
+
 
 def run(wheel: Path, folder: Path, *words: str) -> str:
     """What a command says in a folder where nothing but the wheel is to be found."""
@@ -26,7 +28,6 @@ def run(wheel: Path, folder: Path, *words: str) -> str:
     return done.stdout
 
 
-@pytest.mark.xdist_group("wheel")
 def test_it_holds_three_typed_packages_protocols_studies_and_examples(wheel: Path, root: Path) -> None:
     packages = {"disent_bench": "", "disent_datasets": "datasets", "disent_metrics": "metrics"}
     assert {path.name for path in wheel.iterdir() if not path.name.endswith(".dist-info")} == set(packages)
@@ -41,7 +42,6 @@ def test_it_holds_three_typed_packages_protocols_studies_and_examples(wheel: Pat
     assert (wheel / "disent_bench" / "experiments" / "results" / "papers.csv").exists()
 
 
-@pytest.mark.xdist_group("wheel")
 def test_what_a_package_index_shows_leads_nowhere_that_is_not_there(wheel: Path, root: Path) -> None:
     shown = next(wheel.glob("*.dist-info/METADATA")).read_text().partition("\n\n")[2]
     readme = (root / "README.md").read_text()
@@ -52,7 +52,6 @@ def test_what_a_package_index_shows_leads_nowhere_that_is_not_there(wheel: Path,
         assert heading in shown
 
 
-@pytest.mark.xdist_group("wheel")
 def test_it_works_away_from_the_checkout(wheel: Path, tmp_path: Path) -> None:
     assert "locatello2019" in run(wheel, tmp_path, "-m", "disent_bench", "list", "protocols")
     assert "quick_all" in run(wheel, tmp_path, "-m", "disent_bench", "study", "--help")
@@ -74,7 +73,6 @@ sys.exit(main())
 """
 
 
-@pytest.mark.xdist_group("wheel")
 def test_scores_need_four_packages_alone(wheel: Path, tmp_path: Path, root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     named = [re.match(r"[\w-]+", each)[0].lower() for each in project["dependencies"]]  # type: ignore[index]
@@ -93,7 +91,6 @@ def test_scores_need_four_packages_alone(wheel: Path, tmp_path: Path, root: Path
     assert json.loads(run(wheel, tmp_path, "-m", "disent_bench", "evaluate", *codes))["scores"] == scores
 
 
-@pytest.mark.xdist_group("wheel")
 @pytest.mark.slow
 def test_scores_alone_can_be_installed_as_it_is_documented(wheel: Path, tmp_path: Path, root: Path) -> None:
     (archive,) = wheel.parent.glob("*.whl")

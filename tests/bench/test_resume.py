@@ -27,7 +27,7 @@ from disent_bench.runs.train import run
 
 pytestmark = pytest.mark.xdist_group("resume")  # one whole run for all
 
-STEPS = 20
+STEPS = 24
 SETTINGS = [
     f"steps={STEPS}",
     "batch_size=16",
